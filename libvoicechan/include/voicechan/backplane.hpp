@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "voicechan/frame.hpp"
+#include "voicechan/peer_id.hpp"
+#include "voicechan/result.hpp"
+
+namespace voicechan {
+
+/// What became of a directed message.
+enum class Delivery {
+  /// The peer's transport took it.
+  queued,
+  /// No such peer is connected.
+  unknown_peer,
+  /// The peer has too much unread data waiting; the message was not queued.
+  peer_busy,
+};
+
+/// Names a directed message until its `Delivery` is known.
+struct SendTicket {
+  PeerId from;
+  PeerId to;
+};
+
+/// What a backplane hands to one hub. Implemented by `Hub`. Called from within
+/// `BackplanePort::poll`, on the hub's thread.
+class BackplaneReceiver {
+ public:
+  virtual void on_publish(std::string_view group, const Frame& frame) noexcept = 0;
+  virtual Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept = 0;
+  virtual void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept = 0;
+
+ protected:
+  ~BackplaneReceiver() = default;
+};
+
+/// One hub's interest in one group; ends when destroyed. One thread at a time: the hub's.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+
+  /// Passes a frame to every other hub that is subscribed to the group, and not to this one. It
+  /// leaves with the next `BackplanePort::flush`. Frames of one hub arrive in order, each once.
+  virtual void publish(const Frame& frame) = 0;
+};
+
+/// One hub's place on the backplane; detached when destroyed (all its subscriptions must be gone).
+/// One thread at a time: the hub's.
+class BackplanePort {
+ public:
+  virtual ~BackplanePort() = default;
+
+  virtual HubAddress address() const noexcept = 0;
+
+  /// From its return on, what other hubs publish to the group arrives here. At most one
+  /// subscription per group and port.
+  virtual std::unique_ptr<Subscription> subscribe(std::string_view group) = 0;
+
+  /// Sends a frame to `ticket.to`, a peer of another hub. Exactly one `on_delivery` with the ticket
+  /// follows, out of a later `poll`, unless this hub goes away before. Frames of one hub to one
+  /// peer arrive in order.
+  virtual void send(const Frame& frame, const SendTicket& ticket) = 0;
+
+  /// Hands over what has been published and sent since the last call, and wakes the receivers.
+  virtual void flush() = 0;
+
+  /// Delivers what has arrived from other hubs to this hub's receiver.
+  virtual void poll() = 0;
+};
+
+/// Joins hubs into one system: those of one process, or of many nodes. Every implementation passes
+/// `tests/backplane_conformance.hpp`. Thread-safe. Must outlive its ports.
+class Backplane {
+ public:
+  virtual ~Backplane() = default;
+
+  /// Gives a hub its place. `wake` is called from any thread when something begins to wait for the
+  /// hub, and not again until the next `poll`; it must make the hub's thread call `poll` soon, must
+  /// not block and must not call the backplane. It is not called after the port is destroyed. Fails
+  /// with `Errc::too_many_hubs`.
+  virtual Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
+                                                        std::function<void()> wake) = 0;
+
+  /// Passes a frame to every hub subscribed to the group. From any thread, at once.
+  virtual void publish(std::string_view group, const Frame& frame) = 0;
+};
+
+/// Joins the hubs of one process, up to 64. A frame crosses to each other hub once, whatever the
+/// number of its members; hubs hand over whole batches, and only waking a sleeping hub takes a
+/// lock. Thread-safe.
+class InProcessBackplane final : public Backplane {
+ public:
+  static constexpr std::size_t kMaxHubs = 64;
+
+  /// `node` names this process start in signaling ids; take it from a random source.
+  explicit InProcessBackplane(std::uint64_t node);
+  ~InProcessBackplane() override;
+
+  Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
+                                                std::function<void()> wake) override;
+  void publish(std::string_view group, const Frame& frame) override;
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace voicechan

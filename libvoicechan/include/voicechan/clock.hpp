@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace voicechan {
+
+/// A point in calendar time, UTC, to the microsecond: what is stored and shown.
+using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
+
+/// A point in monotonic time: what deadlines and rates are counted in.
+using MonotonicTime = std::chrono::steady_clock::time_point;
+
+/// Where the library learns the calendar time. Implemented by the host (or by a test).
+/// Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual WallTime now() const noexcept = 0;
+};
+
+/// The machine's clock. Thread-safe.
+const Clock& system_clock() noexcept;
+
+/// RFC 3339 in UTC with six digits of a second: "2026-11-22T10:00:00.000000Z". Years 0 to 9999.
+std::string format_rfc3339(WallTime time);
+
+}  // namespace voicechan

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "voicechan/backplane.hpp"
+#include "voicechan/clock.hpp"
+#include "voicechan/model.hpp"
+#include "voicechan/result.hpp"
+#include "voicechan/store.hpp"
+
+namespace voicechan {
+
+/// Which part of a listing is wanted.
+struct ChannelPage {
+  /// Only channels with a greater id.
+  ChannelId after;
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
+};
+
+/// Everything durable and every rule about it: who may create, see and invite. Errors of the store
+/// pass through. Thread-safe. May block, so keep it off threads that carry audio.
+class Directory {
+ public:
+  /// All three must outlive the directory.
+  Directory(Store& store, Backplane& backplane, const Clock& clock) noexcept
+      : store_(&store), backplane_(&backplane), clock_(&clock) {}
+
+  Result<Channel> create_channel(const Identity& creator, const ChannelName& name);
+
+  /// Fails with `Errc::unknown_channel`.
+  Result<Channel> get_channel(const Identity& viewer, ChannelId id) const;
+
+  /// Ascending by id.
+  Result<std::vector<Channel>> list_channels(const Identity& viewer,
+                                             const ChannelPage& page = {}) const;
+
+  /// Creates an invitation and, once it is durable, publishes it to `notifications_<addressee>`.
+  /// Fails with `Errc::unknown_channel` or `Errc::unknown_user`; nothing is published then.
+  Result<Invitation> invite(const Identity& inviter, ChannelId channel, UserId addressee);
+
+ private:
+  Store* store_;
+  Backplane* backplane_;
+  const Clock* clock_;
+};
+
+}  // namespace voicechan

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "voicechan/backplane.hpp"
+#include "voicechan/clock.hpp"
+#include "voicechan/frame.hpp"
+#include "voicechan/model.hpp"
+#include "voicechan/random.hpp"
+#include "voicechan/transport.hpp"
+
+namespace voicechan {
+
+/// The group that a voice room's sessions are in: "voice_<room>".
+std::string voice_group(const RoomName& room);
+
+/// The group that a user's notification sessions are in: "notifications_<id>".
+std::string notification_group(UserId user);
+
+/// Limits of a hub. Zero switches a rate off; sizes have no "off".
+struct HubOptions {
+  /// A longer signaling message is refused with `too_large`.
+  std::size_t max_signaling_bytes = 1u << 20;
+  /// A signaling message nested deeper is refused with `bad_message`.
+  std::size_t max_json_depth = 64;
+  /// Signaling messages a session may send per second over time, and at once.
+  double signaling_messages_per_second = 1000;
+  double signaling_burst = 10000;
+};
+
+/// One client's presence in a hub: a member of a voice room, a signaling peer, or a receiver of
+/// notifications. Owned by the host, next to its connection; its destruction is the leave, so a
+/// connection that ends in any way leaves no ghost. Move-only. One thread at a time: the hub's.
+class Session {
+ public:
+  Session() noexcept = default;
+  Session(Session&& other) noexcept;
+  Session& operator=(Session&& other) noexcept;
+  ~Session();
+
+  /// False for a session that was default-constructed, moved from, or has left.
+  explicit operator bool() const noexcept { return state_ != nullptr; }
+
+  /// Hands in one message from the client; what it causes goes out through transports before the
+  /// call returns. The session may be destroyed by such a transport while the call runs.
+  /// Voice: relayed unchanged to all other members (text as control, binary as media).
+  /// Signaling: routed by `to`; every refusal is answered, see spec of the messages in the README.
+  /// Notifications: ignored.
+  void receive(FrameKind kind, std::string bytes);
+
+  /// Tells the client's session that a message was longer than the host was willing to buffer.
+  /// Signaling: answered with `too_large`. Otherwise ignored: the host closes the connection.
+  void refuse_too_large();
+
+  /// Leaves now. Idempotent.
+  void leave() noexcept;
+
+ private:
+  friend class Hub;
+  struct State;
+  explicit Session(State* state) noexcept;
+
+  State* state_ = nullptr;
+};
+
+/// Everything live, for one thread: the sessions handed to it, the groups they are in, and who
+/// answers to which signaling id. Never blocks, locks or opens anything. Frames come in by
+/// `Session::receive`, go out through each session's `Transport`; time and other hubs' frames come
+/// in by `tick`. One thread at a time.
+class Hub {
+ public:
+  /// Joins a new hub to the backplane. `wake` is as in `Backplane::attach`: it must make the hub's
+  /// thread call `tick` soon. `backplane` and `random` must outlive the hub. Fails with
+  /// `Errc::too_many_hubs`.
+  static Result<std::unique_ptr<Hub>> attach(
+      Backplane& backplane, HubOptions options = {}, std::function<void()> wake = [] {},
+      RandomSource& random = system_random());
+
+  /// Sessions still open are left; their handles become empty.
+  ~Hub();
+
+  /// Adds a member to the room `voice_<room>`. The transport must outlive the session.
+  Session join_voice(Identity user, const RoomName& room, Transport& transport);
+
+  /// Adds a signaling connection; it gets its id when it sends `{"type":"join"}`.
+  Session open_signaling(Identity user, Transport& transport);
+
+  /// Delivers what is published to `notifications_<user id>` from now on.
+  Session open_notifications(Identity user, Transport& transport);
+
+  /// Moves time on, delivers what other hubs sent and hands over what waits for them. To be called
+  /// at the end of each turn of the host's loop, and soon after `wake`.
+  void tick(MonotonicTime now);
+
+  std::size_t session_count() const noexcept;
+
+ private:
+  friend class Session;
+  class Impl;
+  explicit Hub(std::unique_ptr<Impl> impl) noexcept;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace voicechan

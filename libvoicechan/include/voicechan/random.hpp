@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+
+namespace voicechan {
+
+/// Where the library gets the randomness of signaling ids. Must be cryptographically secure in
+/// production: an id is a capability to send to a peer. Thread-safe.
+class RandomSource {
+ public:
+  virtual ~RandomSource() = default;
+  /// Fills `size` bytes; cannot fail.
+  virtual void fill(void* bytes, std::size_t size) noexcept = 0;
+};
+
+/// The kernel's generator. Thread-safe.
+RandomSource& system_random() noexcept;
+
+}  // namespace voicechan

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cassert>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "voicechan/error.hpp"
+
+namespace voicechan {
+
+/// A value, or the reason why there is none. An ordinary refusal is an answer here, never an
+/// exception. Reading the value of a failed result is a programming error (asserted).
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  Result(std::error_code error) : state_(std::in_place_index<1>, error) { assert(error); }
+  Result(Errc code) : Result(make_error_code(code)) {}
+
+  bool has_value() const noexcept { return state_.index() == 0; }
+  explicit operator bool() const noexcept { return has_value(); }
+
+  T& value() & noexcept { return *get(); }
+  const T& value() const& noexcept { return *const_cast<Result*>(this)->get(); }
+  T&& value() && noexcept { return std::move(*get()); }
+  T& operator*() & noexcept { return *get(); }
+  const T& operator*() const& noexcept { return value(); }
+  T&& operator*() && noexcept { return std::move(*get()); }
+  T* operator->() noexcept { return get(); }
+  const T* operator->() const noexcept { return &value(); }
+
+  /// The reason; an empty code if there is a value.
+  std::error_code error() const noexcept {
+    const auto* error = std::get_if<1>(&state_);
+    return error ? *error : std::error_code();
+  }
+
+ private:
+  T* get() noexcept {
+    assert(has_value());
+    return std::get_if<0>(&state_);
+  }
+
+  std::variant<T, std::error_code> state_;
+};
+
+}  // namespace voicechan

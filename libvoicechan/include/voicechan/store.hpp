@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "voicechan/model.hpp"
+#include "voicechan/result.hpp"
+
+namespace voicechan {
+
+/// An invitation that has just become durable, with what its notification shows.
+struct IssuedInvitation {
+  Invitation invitation;
+  std::string channel_name;
+};
+
+/// Where channels, invitations and users are kept. Each method is one atomic operation: it happens
+/// wholly or not at all, and a change has become as durable as the store can make it when the
+/// method returns. Any method may fail with `Errc::store_unavailable` or `Errc::store_corrupt`; it
+/// then changed nothing. Ids ascend and are never used twice. Every implementation passes
+/// `tests/store_conformance.hpp`. Thread-safe. May block.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual Result<Channel> create_channel(const ChannelName& name, UserId creator,
+                                         WallTime created_at) noexcept = 0;
+
+  /// Fails with `Errc::unknown_channel`.
+  virtual Result<Channel> get_channel(ChannelId id) noexcept = 0;
+
+  /// Channels with an id above `after`, ascending, at most `limit`.
+  virtual Result<std::vector<Channel>> list_channels(ChannelId after,
+                                                     std::size_t limit) noexcept = 0;
+
+  /// Fails with `Errc::unknown_channel` (looked at first) or `Errc::unknown_user` (the addressee).
+  virtual Result<IssuedInvitation> create_invitation(ChannelId channel, UserId addressee,
+                                                     UserId inviter,
+                                                     WallTime created_at) noexcept = 0;
+
+  /// Fails with `Errc::user_exists`.
+  virtual Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept = 0;
+
+  /// From its return on the old key finds nobody. Fails with `Errc::unknown_user`.
+  virtual Result<Identity> replace_user_key(const Username& name,
+                                            const KeyDigest& key) noexcept = 0;
+
+  /// Removes a user and his key. What he created stays. Returns who it was. Fails with
+  /// `Errc::unknown_user`.
+  virtual Result<Identity> remove_user(const Username& name) noexcept = 0;
+
+  /// All users, by ascending id.
+  virtual Result<std::vector<Identity>> list_users() noexcept = 0;
+
+  /// Fails with `Errc::unknown_user`.
+  virtual Result<Identity> get_user(UserId id) noexcept = 0;
+
+  /// Fails with `Errc::unknown_user`.
+  virtual Result<Identity> get_user_by_key(const KeyDigest& key) noexcept = 0;
+};
+
+/// Keeps everything in memory: for tests, and for hosts that need nothing to survive them.
+/// Thread-safe; never fails with store errors.
+std::unique_ptr<Store> make_memory_store();
+
+}  // namespace voicechan

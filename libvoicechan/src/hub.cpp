@@ -1,0 +1,303 @@
+#include "voicechan/hub.hpp"
+
+#include <list>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "group.hpp"
+#include "signaling_message.hpp"
+#include "token_bucket.hpp"
+
+namespace voicechan {
+namespace {
+
+constexpr std::string_view kNotAnObject =
+    "a signaling message is one JSON object in a text frame, not nested too deeply";
+constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
+
+enum class Role { voice, signaling, notifications };
+
+}  // namespace
+
+std::string voice_group(const RoomName& room) { return "voice_" + room.str(); }
+
+std::string notification_group(UserId user) {
+  return "notifications_" + std::to_string(user.value);
+}
+
+/// One session. Owned by the hub's list, known to its handle. A call of a transport may destroy any
+/// State, so none is touched after one.
+struct Session::State : Group::Membership {
+  State(Hub::Impl& owner, Role session_role, Identity identity, Transport& out, double burst)
+      : hub(&owner),
+        transport(&out),
+        user(std::move(identity)),
+        messages(burst),
+        role(session_role) {}
+
+  Hub::Impl* const hub;
+  Transport* const transport;
+  const Identity user;
+  Session* handle = nullptr;
+  std::list<State>::iterator place;  // in the hub's list of sessions
+  Group* group = nullptr;            // of a voice or notifications session
+  std::map<std::string, Group, std::less<>>::iterator group_place;
+  std::optional<PeerId> id;  // of a signaling session that has joined
+  TokenBucket messages;      // of a signaling session
+  const Role role;
+};
+
+class Hub::Impl final : public BackplaneReceiver {
+ public:
+  using State = Session::State;
+
+  Impl(HubOptions options, RandomSource& random) : options_(options), random_(&random) {}
+  ~Impl();
+
+  std::error_code attach(Backplane& backplane, std::function<void()> wake) {
+    auto port = backplane.attach(*this, std::move(wake));
+    if (!port) return port.error();
+    port_ = std::move(*port);
+    return {};
+  }
+
+  Session open(Role role, Identity user, Transport& transport);
+  Session open_in_group(Role role, Identity user, Transport& transport, const std::string& group);
+  void leave(State& session) noexcept;
+  void receive(State& session, FrameKind kind, std::string bytes);
+  void refuse_too_large(State& session);
+
+  void tick(MonotonicTime now) {
+    now_ = now;
+    port_->poll();
+    port_->flush();
+  }
+
+  std::size_t session_count() const noexcept { return sessions_.size(); }
+
+  void on_publish(std::string_view group, const Frame& frame) noexcept override;
+  Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept override;
+  void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept override;
+
+ private:
+  using Groups = std::map<std::string, Group, std::less<>>;
+
+  void fan_out(Groups::iterator place, const Frame& frame, const Group::Membership* except);
+  void relay(State& session, FrameKind kind, std::string bytes);
+  void route(State& session, FrameKind kind, std::string_view text);
+  void join(State& session);
+  void forward(State& session, const SignalingMessage& message);
+  Delivery deliver(const PeerId& to, const Frame& frame) noexcept;
+
+  const HubOptions options_;
+  RandomSource* const random_;
+  std::unique_ptr<BackplanePort> port_;
+  Groups groups_;
+  std::list<State> sessions_;
+  std::unordered_map<PeerId, State*> peers_;
+  MonotonicTime now_{};
+};
+
+namespace {
+
+/// Answers a refused message; the code's own sentence is the detail unless there is a better one.
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
+                std::string_view detail = {}) {
+  const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
+  transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
+}
+
+}  // namespace
+
+Hub::Impl::~Impl() {
+  while (!sessions_.empty()) {
+    State& session = sessions_.front();
+    if (session.handle != nullptr) session.handle->state_ = nullptr;
+    leave(session);
+  }
+}
+
+Session Hub::Impl::open(Role role, Identity user, Transport& transport) {
+  sessions_.emplace_front(*this, role, std::move(user), transport, options_.signaling_burst);
+  sessions_.front().place = sessions_.begin();
+  return Session(&sessions_.front());
+}
+
+Session Hub::Impl::open_in_group(Role role, Identity user, Transport& transport,
+                                 const std::string& group) {
+  auto place = groups_.find(group);
+  if (place == groups_.end()) place = groups_.emplace(group, port_->subscribe(group)).first;
+  Session session = open(role, std::move(user), transport);
+  session.state_->group_place = place;
+  session.state_->group = &place->second;
+  place->second.add(*session.state_, transport);
+  return session;
+}
+
+void Hub::Impl::leave(State& session) noexcept {
+  if (session.id) peers_.erase(*session.id);
+  if (session.group != nullptr) {
+    session.group->remove(session);
+    if (session.group->is_disposable()) groups_.erase(session.group_place);
+  }
+  sessions_.erase(session.place);
+}
+
+void Hub::Impl::fan_out(Groups::iterator place, const Frame& frame,
+                        const Group::Membership* except) {
+  place->second.fan_out(frame, except);
+  if (place->second.is_disposable()) groups_.erase(place);
+}
+
+void Hub::Impl::receive(State& session, FrameKind kind, std::string bytes) {
+  switch (session.role) {
+    case Role::voice:
+      relay(session, kind, std::move(bytes));
+      return;
+    case Role::signaling:
+      route(session, kind, bytes);
+      return;
+    case Role::notifications:
+      return;
+  }
+}
+
+void Hub::Impl::refuse_too_large(State& session) {
+  if (session.role == Role::signaling) send_error(*session.transport, Errc::too_large);
+}
+
+void Hub::Impl::relay(State& session, FrameKind kind, std::string bytes) {
+  const Frame frame(kind, kind == FrameKind::text ? FrameClass::control : FrameClass::media,
+                    std::move(bytes));
+  session.group->publish(frame);
+  fan_out(session.group_place, frame, &session);
+}
+
+void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
+  Transport& transport = *session.transport;
+  if (!session.messages.take(options_.signaling_messages_per_second, options_.signaling_burst,
+                             now_)) {
+    return send_error(transport, Errc::rate_limited);
+  }
+  if (text.size() > options_.max_signaling_bytes) {
+    return send_error(transport, Errc::too_large);
+  }
+  if (kind != FrameKind::text) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
+  const auto message = parse_signaling_message(text, options_.max_json_depth);
+  if (!message) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
+  if (!message->has_to && message->type == "join") return join(session);
+  if (!session.id) return send_error(transport, Errc::not_joined, message->to);
+  if (!message->to) return send_error(transport, Errc::bad_message, {}, kBadTo);
+  forward(session, *message);
+}
+
+void Hub::Impl::join(State& session) {
+  if (!session.id) {
+    PeerId::Random random;
+    random_->fill(random.data(), random.size());
+    session.id = PeerId(port_->address(), random);
+    peers_.emplace(*session.id, &session);
+  }
+  session.transport->send(Frame::control_text(compose_joined(session.id->str())));
+}
+
+void Hub::Impl::forward(State& session, const SignalingMessage& message) {
+  Transport& transport = *session.transport;
+  const auto to = PeerId::parse(*message.to);
+  if (!to) return send_error(transport, Errc::unknown_peer, message.to);
+  const Frame frame = Frame::control_text(compose_forwarded(message, session.id->str()));
+  const SendTicket ticket{*session.id, *to};
+  if (to->address() == port_->address()) {
+    on_delivery(ticket, deliver(*to, frame));
+  } else {
+    port_->send(frame, ticket);
+  }
+}
+
+Delivery Hub::Impl::deliver(const PeerId& to, const Frame& frame) noexcept {
+  const auto peer = peers_.find(to);
+  if (peer == peers_.end()) return Delivery::unknown_peer;
+  Transport& transport = *peer->second->transport;
+  if (transport.is_congested()) return Delivery::peer_busy;
+  transport.send(frame);
+  return Delivery::queued;
+}
+
+void Hub::Impl::on_publish(std::string_view group, const Frame& frame) noexcept {
+  const auto place = groups_.find(group);
+  if (place != groups_.end()) fan_out(place, frame, nullptr);
+}
+
+Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexcept {
+  return deliver(ticket.to, frame);
+}
+
+void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept {
+  if (delivery == Delivery::queued) return;
+  const auto sender = peers_.find(ticket.from);
+  if (sender == peers_.end()) return;
+  send_error(*sender->second->transport,
+             delivery == Delivery::peer_busy ? Errc::peer_busy : Errc::unknown_peer,
+             ticket.to.str());
+}
+
+Session::Session(State* state) noexcept : state_(state) { state_->handle = this; }
+
+Session::Session(Session&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {
+  if (state_ != nullptr) state_->handle = this;
+}
+
+Session& Session::operator=(Session&& other) noexcept {
+  if (this == &other) return *this;
+  leave();
+  state_ = std::exchange(other.state_, nullptr);
+  if (state_ != nullptr) state_->handle = this;
+  return *this;
+}
+
+Session::~Session() { leave(); }
+
+void Session::receive(FrameKind kind, std::string bytes) {
+  if (state_ != nullptr) state_->hub->receive(*state_, kind, std::move(bytes));
+}
+
+void Session::refuse_too_large() {
+  if (state_ != nullptr) state_->hub->refuse_too_large(*state_);
+}
+
+void Session::leave() noexcept {
+  State* const state = std::exchange(state_, nullptr);
+  if (state != nullptr) state->hub->leave(*state);
+}
+
+Hub::Hub(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+
+Hub::~Hub() = default;
+
+Result<std::unique_ptr<Hub>> Hub::attach(Backplane& backplane, HubOptions options,
+                                         std::function<void()> wake, RandomSource& random) {
+  auto impl = std::make_unique<Impl>(options, random);
+  if (const auto error = impl->attach(backplane, std::move(wake))) return error;
+  return std::unique_ptr<Hub>(new Hub(std::move(impl)));
+}
+
+Session Hub::join_voice(Identity user, const RoomName& room, Transport& transport) {
+  return impl_->open_in_group(Role::voice, std::move(user), transport, voice_group(room));
+}
+
+Session Hub::open_signaling(Identity user, Transport& transport) {
+  return impl_->open(Role::signaling, std::move(user), transport);
+}
+
+Session Hub::open_notifications(Identity user, Transport& transport) {
+  const std::string group = notification_group(user.id);
+  return impl_->open_in_group(Role::notifications, std::move(user), transport, group);
+}
+
+void Hub::tick(MonotonicTime now) { impl_->tick(now); }
+
+std::size_t Hub::session_count() const noexcept { return impl_->session_count(); }
+
+}  // namespace voicechan

@@ -1,0 +1,290 @@
+#include <array>
+#include <atomic>
+#include <cassert>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "voicechan/backplane.hpp"
+#include "voicechan/mutex.hpp"
+
+// Shared between threads, and nothing else is:
+//   Mailbox::head_       what waits for one hub; a lock-free stack of batches
+//   Route::hubs          which hubs are subscribed to a group; one atomic bit set
+//   HubEntry::mutex      guards `wake`; taken once per wake-up of a sleeping hub, not per frame
+//   Shared::mutex        guards the table of routes; taken to attach, subscribe, unsubscribe and to
+//                        publish from outside, never to relay between hubs
+
+namespace voicechan {
+namespace {
+
+/// A group that at least one hub is subscribed to.
+struct Route {
+  explicit Route(std::string_view group_name) : name(group_name) {}
+
+  const std::string name;
+  std::atomic<std::uint64_t> hubs{0};  // bit i: hub i is subscribed
+};
+
+struct Published {
+  std::shared_ptr<const Route> route;
+  Frame frame;
+};
+
+struct Directed {
+  std::uint16_t from_hub;
+  SendTicket ticket;
+  Frame frame;
+};
+
+struct Delivered {
+  SendTicket ticket;
+  Delivery delivery;
+};
+
+using Item = std::variant<Published, Directed, Delivered>;
+
+/// Items in the order in which one thread handed them over.
+struct Batch {
+  std::vector<Item> items;
+  Batch* next = nullptr;
+};
+
+/// What waits for one hub. Any thread pushes, the hub's thread takes everything. Lock-free.
+class Mailbox {
+ public:
+  Mailbox() = default;
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+  ~Mailbox() { free_all(head_.load(std::memory_order_acquire)); }
+
+  /// True if the mailbox was empty before: its hub has to be woken.
+  bool push(std::vector<Item> items) {
+    auto* batch = new Batch{std::move(items)};
+    Batch* head = head_.load(std::memory_order_relaxed);
+    do {
+      batch->next = head;
+    } while (!head_.compare_exchange_weak(head, batch, std::memory_order_release,
+                                          std::memory_order_relaxed));
+    return head == nullptr;  // `batch` may be gone already
+  }
+
+  bool is_empty() const noexcept { return head_.load(std::memory_order_relaxed) == nullptr; }
+
+  /// Everything so far, each thread's batches in its order.
+  std::vector<std::vector<Item>> take_all() {
+    Batch* newest = head_.exchange(nullptr, std::memory_order_acquire);
+    std::vector<std::vector<Item>> batches;
+    for (Batch* batch = newest; batch != nullptr; batch = batch->next) {
+      batches.push_back(std::move(batch->items));
+    }
+    free_all(newest);
+    return {std::make_move_iterator(batches.rbegin()), std::make_move_iterator(batches.rend())};
+  }
+
+ private:
+  static void free_all(Batch* batch) {
+    while (batch != nullptr) delete std::exchange(batch, batch->next);
+  }
+
+  std::atomic<Batch*> head_{nullptr};
+};
+
+/// What all threads know of one hub: a place on the backplane, taken while a port is attached.
+struct HubEntry {
+  std::atomic<bool> is_attached{false};
+  Mailbox mailbox;
+  Mutex mutex;
+  std::function<void()> wake VOICECHAN_GUARDED_BY(mutex);
+};
+
+}  // namespace
+
+struct InProcessBackplane::Shared {
+  class Port;
+  class GroupSubscription;
+
+  explicit Shared(std::uint64_t node_id) : node(node_id & 0xFFFF'FFFF'FFFF) {}
+
+  /// Hands items to a hub and wakes it; from any thread. If the hub has gone, directed messages
+  /// are answered for it.
+  void deliver(std::size_t hub, std::vector<Item> items);
+  void answer_for_absent(HubEntry& entry);
+
+  const std::uint64_t node;
+  std::array<HubEntry, kMaxHubs> hubs;
+  Mutex mutex;
+  std::map<std::string, std::shared_ptr<Route>, std::less<>> routes VOICECHAN_GUARDED_BY(mutex);
+};
+
+void InProcessBackplane::Shared::deliver(std::size_t hub, std::vector<Item> items) {
+  HubEntry& entry = hubs[hub];
+  if (!entry.mailbox.push(std::move(items))) return;
+  {
+    const MutexLock lock(entry.mutex);
+    if (entry.wake) {
+      entry.wake();
+      return;
+    }
+  }
+  answer_for_absent(entry);
+}
+
+void InProcessBackplane::Shared::answer_for_absent(HubEntry& entry) {
+  for (const auto& batch : entry.mailbox.take_all()) {
+    for (const Item& item : batch) {
+      const auto* directed = std::get_if<Directed>(&item);
+      if (directed == nullptr) continue;
+      deliver(directed->from_hub, {Delivered{directed->ticket, Delivery::unknown_peer}});
+    }
+  }
+}
+
+/// One hub's interest in a group.
+class InProcessBackplane::Shared::GroupSubscription final : public Subscription {
+ public:
+  GroupSubscription(Port& port, std::shared_ptr<Route> route)
+      : port_(&port), route_(std::move(route)) {}
+  ~GroupSubscription() override;
+  void publish(const Frame& frame) override;
+
+ private:
+  Port* port_;
+  const std::shared_ptr<Route> route_;
+};
+
+class InProcessBackplane::Shared::Port final : public BackplanePort {
+ public:
+  Port(Shared& shared, std::uint16_t index, BackplaneReceiver& receiver)
+      : shared_(&shared), index_(index), receiver_(&receiver), outgoing_(kMaxHubs) {}
+  ~Port() override;
+
+  HubAddress address() const noexcept override { return {shared_->node, index_}; }
+  std::unique_ptr<Subscription> subscribe(std::string_view group) override;
+  void send(const Frame& frame, const SendTicket& ticket) override;
+  void flush() override;
+  void poll() override;
+
+  void queue(std::size_t hub, Item item) {
+    outgoing_[hub].push_back(std::move(item));
+    has_outgoing_ |= bit_of(hub);
+  }
+
+  static std::uint64_t bit_of(std::size_t hub) noexcept { return std::uint64_t{1} << hub; }
+  std::uint64_t bit() const noexcept { return bit_of(index_); }
+  Shared& shared() noexcept { return *shared_; }
+
+ private:
+  void deliver(const Published& item) { receiver_->on_publish(item.route->name, item.frame); }
+  void deliver(const Directed& item) {
+    const Delivery delivery = receiver_->on_send(item.ticket, item.frame);
+    queue(item.from_hub, Delivered{item.ticket, delivery});
+  }
+  void deliver(const Delivered& item) { receiver_->on_delivery(item.ticket, item.delivery); }
+
+  Shared* const shared_;
+  const std::uint16_t index_;
+  BackplaneReceiver* const receiver_;
+  std::vector<std::vector<Item>> outgoing_;  // by hub
+  std::uint64_t has_outgoing_ = 0;           // bit i: outgoing_[i] has items
+};
+
+InProcessBackplane::Shared::Port::~Port() {
+  flush();
+  HubEntry& entry = shared_->hubs[index_];
+  {
+    const MutexLock lock(entry.mutex);
+    entry.wake = nullptr;
+  }
+  shared_->answer_for_absent(entry);
+  entry.is_attached.store(false, std::memory_order_release);
+}
+
+std::unique_ptr<Subscription> InProcessBackplane::Shared::Port::subscribe(std::string_view group) {
+  const MutexLock lock(shared_->mutex);
+  auto found = shared_->routes.find(group);
+  if (found == shared_->routes.end()) {
+    found = shared_->routes.emplace(group, std::make_shared<Route>(group)).first;
+  }
+  assert((found->second->hubs.load() & bit()) == 0 && "one subscription per group and port");
+  found->second->hubs.fetch_or(bit());
+  return std::make_unique<GroupSubscription>(*this, found->second);
+}
+
+void InProcessBackplane::Shared::Port::send(const Frame& frame, const SendTicket& ticket) {
+  const HubAddress target = ticket.to.address();
+  if (target.node != shared_->node || target.hub >= kMaxHubs ||
+      !shared_->hubs[target.hub].is_attached.load(std::memory_order_acquire)) {
+    queue(index_, Delivered{ticket, Delivery::unknown_peer});
+    return;
+  }
+  queue(target.hub, Directed{index_, ticket, frame});
+}
+
+void InProcessBackplane::Shared::Port::flush() {
+  for (std::size_t hub = 0; has_outgoing_ != 0; ++hub) {
+    if ((has_outgoing_ & bit_of(hub)) == 0) continue;
+    has_outgoing_ &= ~bit_of(hub);
+    shared_->deliver(hub, std::exchange(outgoing_[hub], {}));
+  }
+}
+
+void InProcessBackplane::Shared::Port::poll() {
+  Mailbox& mailbox = shared_->hubs[index_].mailbox;
+  if (mailbox.is_empty()) return;
+  for (const auto& batch : mailbox.take_all()) {
+    for (const Item& item : batch) {
+      std::visit([this](const auto& alternative) { deliver(alternative); }, item);
+    }
+  }
+}
+
+void InProcessBackplane::Shared::GroupSubscription::publish(const Frame& frame) {
+  std::uint64_t others = route_->hubs.load(std::memory_order_acquire) & ~port_->bit();
+  for (std::size_t hub = 0; others != 0; ++hub, others >>= 1) {
+    if (others & 1) port_->queue(hub, Published{route_, frame});
+  }
+}
+
+InProcessBackplane::Shared::GroupSubscription::~GroupSubscription() {
+  Shared& shared = port_->shared();
+  const MutexLock lock(shared.mutex);
+  const std::uint64_t before = route_->hubs.fetch_and(~port_->bit());
+  if (before == port_->bit()) shared.routes.erase(route_->name);
+}
+
+InProcessBackplane::InProcessBackplane(std::uint64_t node)
+    : shared_(std::make_unique<Shared>(node)) {}
+
+InProcessBackplane::~InProcessBackplane() = default;
+
+Result<std::unique_ptr<BackplanePort>> InProcessBackplane::attach(BackplaneReceiver& receiver,
+                                                                  std::function<void()> wake) {
+  for (std::size_t i = 0; i < kMaxHubs; ++i) {
+    HubEntry& entry = shared_->hubs[i];
+    if (entry.is_attached.exchange(true, std::memory_order_acq_rel)) continue;
+    const MutexLock lock(entry.mutex);
+    entry.wake = std::move(wake);
+    return std::unique_ptr<BackplanePort>(
+        std::make_unique<Shared::Port>(*shared_, static_cast<std::uint16_t>(i), receiver));
+  }
+  return Errc::too_many_hubs;
+}
+
+void InProcessBackplane::publish(std::string_view group, const Frame& frame) {
+  std::shared_ptr<Route> route;
+  {
+    const MutexLock lock(shared_->mutex);
+    const auto found = shared_->routes.find(group);
+    if (found == shared_->routes.end()) return;
+    route = found->second;
+  }
+  std::uint64_t hubs = route->hubs.load(std::memory_order_acquire);
+  for (std::size_t hub = 0; hubs != 0; ++hub, hubs >>= 1) {
+    if (hubs & 1) shared_->deliver(hub, {Published{route, frame}});
+  }
+}
+
+}  // namespace voicechan

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "voicechan/error.hpp"
+#include "voicechan/result.hpp"
+
+// The JSON of the signaling socket. A message that is forwarded is never rebuilt from a parsed
+// form: its members are copied as they were written, so numbers and Unicode arrive untouched.
+
+namespace voicechan {
+
+/// A client's message as far as routing needs it. Views point into the text it was parsed from.
+struct SignalingMessage {
+  /// The whole JSON object.
+  std::string_view text;
+  /// The value of "type" if that is a string.
+  std::optional<std::string> type;
+  /// The value of "to" if that is a string.
+  std::optional<std::string> to;
+  /// "to" is there, as a string or not.
+  bool has_to = false;
+};
+
+/// Fails with `Errc::bad_message` unless `text` is one JSON object (RFC 8259, UTF-8) whose values
+/// are nested at most `max_depth` deep. Of members with the same name the last one counts.
+Result<SignalingMessage> parse_signaling_message(std::string_view text, std::size_t max_depth);
+
+/// The message's text with `"from": <from>` in place of any "from" it has; all other members
+/// unchanged and in order.
+std::string compose_forwarded(const SignalingMessage& message, std::string_view from);
+
+/// {"type":"joined","id":"<id>"}
+std::string compose_joined(std::string_view id);
+
+/// {"type":"error","code":"…","detail":"…"} and "to" if there is one.
+std::string compose_error(Errc code, std::string_view detail, std::optional<std::string_view> to);
+
+}  // namespace voicechan

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+// Just enough Unicode to check names at the edge.
+
+namespace voicechan::unicode {
+
+/// Takes the first character off `text`. Nothing if `text` is empty or does not start with
+/// well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
+std::optional<char32_t> take_character(std::string_view& text) noexcept;
+
+/// General category Cc: C0, DEL and C1.
+bool is_control(char32_t character) noexcept;
+
+/// The property White_Space of Unicode 15.
+bool is_white_space(char32_t character) noexcept;
+
+/// Without white space at both ends; nothing if `text` is not UTF-8.
+std::optional<std::string_view> trim(std::string_view text) noexcept;
+
+}  // namespace voicechan::unicode
