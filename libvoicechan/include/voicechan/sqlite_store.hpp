@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "voicechan/result.hpp"
+#include "voicechan/store.hpp"
+
+namespace voicechan {
+
+struct SqliteStoreOptions {
+  /// How long an operation waits for a lock that another process holds before it fails with
+  /// `Errc::store_unavailable`.
+  std::chrono::milliseconds busy_timeout{5000};
+};
+
+/// Opens (or creates) a store in a SQLite file; link `voicechan::sqlite`. Several processes may
+/// have the same file open. Older schema versions are migrated in one transaction.
+///
+/// A write has reached the disk when its method returns (WAL, `synchronous=FULL`). Writes of
+/// several threads that wait at the same time share one transaction, and so one sync.
+///
+/// Fails with `Errc::store_unavailable` (cannot be opened, locked), `Errc::store_corrupt` (damaged,
+/// or not a voicechan database) or `Errc::store_too_new`.
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
+                                                 SqliteStoreOptions options = {});
+
+}  // namespace voicechan

@@ -1,0 +1,443 @@
+#include "voicechan/sqlite_store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <exception>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "sqlite/commit_queue.hpp"
+#include "sqlite/database.hpp"
+#include "voicechan/mutex.hpp"
+
+// Shared between threads: the writing connection, by turns of the CommitQueue; the reading
+// connections, by leases of the ReaderPool.
+
+namespace voicechan {
+namespace {
+
+using sqlite::CommitQueue;
+using sqlite::Connection;
+using sqlite::Query;
+using sqlite::Statement;
+
+// ---- Schema
+
+/// Step i takes a file from user_version i to i + 1. Steps that have been released never change.
+///
+/// `creator`, `addressee` and `inviter` refer to users by id without a foreign key: what a removed
+/// user created stays. AUTOINCREMENT keeps the id of a removed row from being given again.
+constexpr std::array kMigrations = {
+    R"sql(
+      CREATE TABLE users (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        key_digest BLOB NOT NULL UNIQUE  -- SHA-256
+      ) STRICT;
+      CREATE TABLE channels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        creator INTEGER NOT NULL,
+        created_at INTEGER NOT NULL  -- microseconds since 1970, UTC
+      ) STRICT;
+      CREATE TABLE invitations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel INTEGER NOT NULL REFERENCES channels (id),
+        addressee INTEGER NOT NULL,
+        inviter INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        created_at INTEGER NOT NULL  -- microseconds since 1970, UTC
+      ) STRICT;
+    )sql",
+};
+constexpr std::int64_t kLatestVersion = kMigrations.size();
+
+/// PRAGMA application_id of our files: "VCHN".
+constexpr std::int64_t kApplicationId = 0x5643'484E;
+
+/// The file's schema version, 0 if it is empty. A file of somebody else is only looked at.
+Result<std::int64_t> read_version(const Connection& db) {
+  Statement statement(db,
+                      "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+                      " FROM pragma_application_id, pragma_user_version");
+  Query query(statement);
+  if (!query.next()) return query.error() ? query.error() : make_error_code(Errc::store_corrupt);
+  const auto application_id = query.integer(0);
+  const auto version = query.integer(1);
+  const auto objects = query.integer(2);
+
+  if (application_id == 0 && version == 0 && objects == 0) return version;
+  if (application_id != kApplicationId || version < 1) return Errc::store_corrupt;
+  if (version > kLatestVersion) return Errc::store_too_new;
+  return version;
+}
+
+/// Switches to the write-ahead log, which the file remembers. SQLite's own waiting does not cover
+/// two processes that switch a new file at the same time.
+std::error_code enter_wal_mode(const Connection& db, std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    {
+      Statement statement(db, "PRAGMA journal_mode = WAL");
+      Query query(statement);
+      if (query.next()) {
+        // Any other answer: the file system lacks the shared memory that WAL needs.
+        return query.text(0) == "wal" ? std::error_code() : Errc::store_unavailable;
+      }
+      const auto error = query.error();
+      if (error != Errc::store_unavailable || std::chrono::steady_clock::now() >= deadline) {
+        return error ? error : Errc::store_unavailable;
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+std::error_code apply_migrations(Connection& db) {
+  const auto version = read_version(db);  // again: another process may have been faster
+  if (!version) return version.error();
+  for (auto step = *version; step < kLatestVersion; ++step) {
+    if (const auto error = db.execute(kMigrations[static_cast<std::size_t>(step)])) return error;
+  }
+  return db.execute("PRAGMA application_id = " + std::to_string(kApplicationId) +
+                    "; PRAGMA user_version = " + std::to_string(kLatestVersion));
+}
+
+std::error_code prepare_file(Connection& db, std::chrono::milliseconds patience) {
+  const auto version = read_version(db);
+  if (!version) return version.error();
+  if (const auto error = enter_wal_mode(db, patience)) return error;
+  if (*version == kLatestVersion) return {};
+
+  if (const auto error = db.execute("BEGIN IMMEDIATE")) return error;
+  auto error = apply_migrations(db);
+  if (!error) error = db.execute("COMMIT");
+  if (error && db.is_in_transaction()) (void)db.execute("ROLLBACK");
+  return error;
+}
+
+// ---- Connections
+
+/// The connection that writes. Each operation changes the file with at most one statement, its
+/// last: SQLite undoes a failed statement by itself, so that an operation that is refused leaves
+/// nothing behind in its group's transaction and needs no savepoint.
+struct Writer final : sqlite::Transaction {
+  explicit Writer(Connection connection) : db(std::move(connection)) {}
+
+  std::error_code begin() noexcept override {
+    rollback();  // in case that an earlier one has failed
+    return Query(begin_transaction).run();
+  }
+  std::error_code commit() noexcept override { return Query(commit_transaction).run(); }
+  void rollback() noexcept override {
+    // After a full disk or an I/O error SQLite may have done so already.
+    if (db.is_in_transaction()) (void)Query(rollback_transaction).run();
+  }
+
+  Connection db;
+  Statement begin_transaction{db, "BEGIN IMMEDIATE"};
+  Statement commit_transaction{db, "COMMIT"};
+  Statement rollback_transaction{db, "ROLLBACK"};
+  Statement insert_channel{db, "INSERT INTO channels (name, creator, created_at) VALUES (?, ?, ?)"};
+  Statement find_channel_name{db, "SELECT name FROM channels WHERE id = ?"};
+  Statement find_user_id{db, "SELECT id FROM users WHERE id = ?"};
+  Statement insert_invitation{db,
+                              "INSERT INTO invitations"
+                              " (channel, addressee, inviter, status, created_at)"
+                              " VALUES (?, ?, ?, ?, ?)"};
+  Statement insert_user{db, "INSERT INTO users (name, key_digest) VALUES (?, ?)"};
+  Statement update_key{db, "UPDATE users SET key_digest = ? WHERE name = ? RETURNING id"};
+  Statement delete_user{db, "DELETE FROM users WHERE name = ? RETURNING id"};
+};
+
+/// A connection that reads what was committed last, by whomever, while others write.
+struct Reader {
+  explicit Reader(Connection connection) : db(std::move(connection)) {}
+
+  Connection db;
+  Statement find_channel{db, "SELECT id, name, creator, created_at FROM channels WHERE id = ?"};
+  Statement list_channels{db,
+                          "SELECT id, name, creator, created_at FROM channels"
+                          " WHERE id > ? ORDER BY id LIMIT ?"};
+  Statement list_users{db, "SELECT id, name FROM users ORDER BY id"};
+  Statement find_user{db, "SELECT id, name FROM users WHERE id = ?"};
+  Statement find_user_by_key{db, "SELECT id, name FROM users WHERE key_digest = ?"};
+};
+
+/// Lends readers, each to one thread at a time. Thread-safe.
+class ReaderPool {
+ public:
+  class Lease {
+   public:
+    explicit Lease(ReaderPool& pool) : pool_(&pool), reader_(pool.take()) {}
+    ~Lease() { pool_->give_back(reader_); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+    Reader& operator*() const noexcept { return *reader_; }
+
+   private:
+    ReaderPool* pool_;
+    Reader* reader_;
+  };
+
+  explicit ReaderPool(std::vector<std::unique_ptr<Reader>> readers) : readers_(std::move(readers)) {
+    for (const auto& reader : readers_) idle_.push_back(reader.get());
+  }
+
+ private:
+  Reader* take() {
+    const MutexLock lock(mutex_);
+    while (idle_.empty()) returned_.wait(mutex_);
+    Reader* reader = idle_.back();
+    idle_.pop_back();
+    return reader;
+  }
+
+  void give_back(Reader* reader) {
+    const MutexLock lock(mutex_);
+    idle_.push_back(reader);  // never grows: all readers have been in it
+    returned_.notify_one();
+  }
+
+  const std::vector<std::unique_ptr<Reader>> readers_;
+  Mutex mutex_;
+  std::condition_variable_any returned_;
+  std::vector<Reader*> idle_ VOICECHAN_GUARDED_BY(mutex_);  // the last one has the warmest cache
+};
+
+// ---- Rows
+
+std::int64_t to_column(WallTime time) noexcept { return time.time_since_epoch().count(); }
+
+/// Of "id, name, creator, created_at".
+Channel read_channel(const Query& row) {
+  return {ChannelId{row.integer(0)}, row.text(1), UserId{row.integer(2)},
+          WallTime(std::chrono::microseconds(row.integer(3)))};
+}
+
+/// Of "id, name".
+Identity read_identity(const Query& row) { return {UserId{row.integer(0)}, row.text(1)}; }
+
+/// The query's one row, or `absent`.
+template <class T>
+Result<T> read_one(Query& query, T (*read)(const Query&), Errc absent) {
+  if (query.next()) return read(query);
+  return query.error() ? query.error() : make_error_code(absent);
+}
+
+template <class T>
+Result<std::vector<T>> read_all(Query& query, T (*read)(const Query&)) {
+  std::vector<T> rows;
+  while (query.next()) rows.push_back(read(query));
+  if (const auto error = query.error()) return error;
+  return rows;
+}
+
+// ---- Store
+
+/// Runs an operation of the store; out of memory is the store being unavailable.
+template <class Operation>
+auto answer(Operation operation) noexcept -> decltype(operation()) {
+  try {
+    return operation();
+  } catch (const std::exception&) {
+    return Errc::store_unavailable;
+  }
+}
+
+/// An operation as a member of a group of writes.
+template <class Operation>
+class WriteOf final : public CommitQueue::Write {
+ public:
+  using Answer = decltype(std::declval<Operation&>()());
+
+  explicit WriteOf(Operation& operation) noexcept : operation_(&operation) {}
+
+  std::error_code run() noexcept override {
+    answer_ = answer(*operation_);
+    const auto error = answer_.error();
+    const bool is_failure = error == Errc::store_unavailable || error == Errc::store_corrupt;
+    return is_failure ? error : std::error_code();
+  }
+
+  Answer take_answer() noexcept { return std::move(answer_); }
+
+ private:
+  Operation* operation_;
+  Answer answer_{Errc::store_unavailable};
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(Connection writer, std::vector<std::unique_ptr<Reader>> readers)
+      : writer_(std::move(writer)), readers_(std::move(readers)) {}
+
+  Result<Channel> create_channel(const ChannelName& name, UserId creator,
+                                 WallTime created_at) noexcept override {
+    return write([&]() -> Result<Channel> {
+      Channel channel{{}, name.str(), creator, created_at};
+      Query insert(writer_.insert_channel, name.str(), creator.value, to_column(created_at));
+      if (const auto error = insert.run()) return error;
+      channel.id.value = writer_.db.last_insert_id();
+      return channel;
+    });
+  }
+
+  Result<Channel> get_channel(ChannelId id) noexcept override {
+    return read([&](Reader& reader) {
+      Query query(reader.find_channel, id.value);
+      return read_one(query, read_channel, Errc::unknown_channel);
+    });
+  }
+
+  Result<std::vector<Channel>> list_channels(ChannelId after, std::size_t limit) noexcept override {
+    return read([&](Reader& reader) {
+      constexpr std::size_t kLongest = std::numeric_limits<std::int64_t>::max();
+      const auto rows = static_cast<std::int64_t>(std::min(limit, kLongest));
+      Query query(reader.list_channels, after.value, rows);
+      return read_all(query, read_channel);
+    });
+  }
+
+  Result<IssuedInvitation> create_invitation(ChannelId channel, UserId addressee, UserId inviter,
+                                             WallTime created_at) noexcept override {
+    return write([&]() -> Result<IssuedInvitation> {
+      IssuedInvitation issued{
+          {{}, channel, addressee, inviter, InvitationStatus::pending, created_at}, {}};
+      Query channel_row(writer_.find_channel_name, channel.value);
+      if (!channel_row.next()) return or_refusal(channel_row, Errc::unknown_channel);
+      issued.channel_name = channel_row.text(0);
+      Query addressee_row(writer_.find_user_id, addressee.value);
+      if (!addressee_row.next()) return or_refusal(addressee_row, Errc::unknown_user);
+
+      Query insert(writer_.insert_invitation, channel.value, addressee.value, inviter.value,
+                   to_string(issued.invitation.status), to_column(created_at));
+      if (const auto error = insert.run()) return error;
+      issued.invitation.id.value = writer_.db.last_insert_id();
+      return issued;
+    });
+  }
+
+  Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept override {
+    return write([&]() -> Result<Identity> {
+      Identity identity{{}, name.str()};
+      Query insert(writer_.insert_user, name.str(), key);
+      const auto error = insert.run();
+      if (insert.has_violated_unique()) return Errc::user_exists;
+      if (error) return error;
+      identity.id.value = writer_.db.last_insert_id();
+      return identity;
+    });
+  }
+
+  Result<Identity> replace_user_key(const Username& name, const KeyDigest& key) noexcept override {
+    return write([&]() -> Result<Identity> {
+      Query update(writer_.update_key, key, name.str());
+      return changed_user(update, name);
+    });
+  }
+
+  Result<Identity> remove_user(const Username& name) noexcept override {
+    return write([&]() -> Result<Identity> {
+      Query removal(writer_.delete_user, name.str());
+      return changed_user(removal, name);
+    });
+  }
+
+  Result<std::vector<Identity>> list_users() noexcept override {
+    return read([&](Reader& reader) {
+      Query query(reader.list_users);
+      return read_all(query, read_identity);
+    });
+  }
+
+  Result<Identity> get_user(UserId id) noexcept override {
+    return read([&](Reader& reader) {
+      Query query(reader.find_user, id.value);
+      return read_one(query, read_identity, Errc::unknown_user);
+    });
+  }
+
+  Result<Identity> get_user_by_key(const KeyDigest& key) noexcept override {
+    return read([&](Reader& reader) {
+      Query query(reader.find_user_by_key, key);
+      return read_one(query, read_identity, Errc::unknown_user);
+    });
+  }
+
+ private:
+  /// Why a query gave no row.
+  static std::error_code or_refusal(const Query& query, Errc refusal) noexcept {
+    const auto error = query.error();
+    return error ? error : make_error_code(refusal);
+  }
+
+  /// The user whose row a statement with "RETURNING id" has changed.
+  static Result<Identity> changed_user(Query& change, const Username& name) {
+    Identity identity{{}, name.str()};
+    while (change.next()) identity.id.value = change.integer(0);
+    if (change.has_violated_unique()) return Errc::user_exists;
+    if (const auto error = change.error()) return error;
+    if (identity.id == UserId{}) return Errc::unknown_user;
+    return identity;
+  }
+
+  template <class Operation>
+  auto write(Operation operation) noexcept -> decltype(operation()) {
+    return answer([&]() -> decltype(operation()) {
+      WriteOf<Operation> member(operation);
+      if (const auto error = writes_.submit(member)) return error;
+      return member.take_answer();
+    });
+  }
+
+  template <class Operation>
+  auto read(Operation operation) noexcept -> decltype(operation(std::declval<Reader&>())) {
+    return answer([&] {
+      const ReaderPool::Lease reader(readers_);
+      return operation(*reader);
+    });
+  }
+
+  Writer writer_;  // used by the leader of a group only
+  CommitQueue writes_{writer_};
+  ReaderPool readers_;
+};
+
+/// A reader works on the page cache, so that a few are enough for any number of threads.
+constexpr std::size_t kReaders = 4;
+
+Result<Connection> connect(const std::string& path, const SqliteStoreOptions& options) {
+  auto db = Connection::open(path, options.busy_timeout);
+  if (!db) return db;
+  const auto error = db->execute(
+      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+  if (error) return error;
+  return db;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
+                                                 SqliteStoreOptions options) {
+  return answer([&]() -> Result<std::unique_ptr<Store>> {
+    auto writer = connect(path, options);
+    if (!writer) return writer.error();
+    if (const auto error = prepare_file(*writer, options.busy_timeout)) return error;
+
+    std::vector<std::unique_ptr<Reader>> readers;
+    for (std::size_t i = 0; i < kReaders; ++i) {
+      auto reader = connect(writer->file_name(), options);
+      if (!reader) return reader.error();
+      if (const auto error = reader->execute("PRAGMA query_only = ON")) return error;
+      readers.push_back(std::make_unique<Reader>(*std::move(reader)));
+    }
+    return std::unique_ptr<Store>(
+        std::make_unique<SqliteStore>(*std::move(writer), std::move(readers)));
+  });
+}
+
+}  // namespace voicechan
