@@ -1,0 +1,204 @@
+#include "cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <asio/ip/address.hpp>
+#include <map>
+
+namespace voicechan::server {
+namespace {
+
+constexpr const char* kMemory = ":memory:";
+
+/// Options that take seconds, with a fraction, and are kept in milliseconds.
+void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& value,
+                 const char* help) {
+  const auto text = std::to_string(static_cast<double>(value.count()) / 1000);
+  app.add_option_function<double>(
+         name,
+         [&value](double seconds) {
+           value = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+         },
+         help)
+      ->check(CLI::Range(0.05, 86'400.0))
+      ->type_name("SECONDS")
+      ->default_str(text.substr(0, text.find('.') + 2));
+}
+
+/// "127.0.0.1:8000" or "[::1]:8000"
+void parse_listen(const std::string& text, ServerOptions& options) {
+  const std::size_t colon = text.rfind(':');
+  const auto fail = [&] {
+    throw CLI::ValidationError("--listen", "\"" + text + "\" is not ADDR:PORT");
+  };
+  if (colon == std::string::npos || colon == 0) fail();
+  std::string address = text.substr(0, colon);
+  if (address.front() == '[' && address.back() == ']') {
+    address = address.substr(1, address.size() - 2);
+  }
+  asio::error_code error;
+  asio::ip::make_address(address, error);
+  const std::string port = text.substr(colon + 1);
+  const bool is_number = !port.empty() && port.size() <= 5 &&
+                         port.find_first_not_of("0123456789") == std::string::npos;
+  if (error || !is_number || std::stoul(port) > 65535) fail();
+  options.listen_address = address;
+  options.listen_port = static_cast<std::uint16_t>(std::stoul(port));
+}
+
+void add_serve_options(CLI::App& serve, CommandLine& line) {
+  ServerOptions& options = line.server;
+  serve.add_flag("--try", line.is_try,
+                 "For trying it out: users alice, bob and carol with fresh keys, ready-to-paste "
+                 "commands, ?token= allowed, loopback only, nothing kept unless --db is given");
+  serve
+      .add_option_function<std::string>(
+          "--listen", [&options](const std::string& text) { parse_listen(text, options); },
+          "Where to listen; port 0 takes a free one")
+      ->type_name("ADDR:PORT")
+      ->default_str("127.0.0.1:8000");
+  serve.add_option("--db", line.database, "The SQLite database, or :memory: to keep nothing")
+      ->type_name("FILE")
+      ->default_str("voicechan.db");
+  serve.add_option("--workers", options.workers, "Event loops; 0 means one per core")
+      ->check(CLI::Range(0u, 64u))
+      ->capture_default_str();
+  serve
+      .add_option("--blocking-threads", options.blocking_threads,
+                  "Threads for the database; also how many writes can share one commit")
+      ->check(CLI::Range(1u, 256u))
+      ->capture_default_str();
+  serve.add_flag("--allow-query-token", options.allow_query_token,
+                 "Accept a WebSocket's key as ?token=KEY too (URLs end up in logs of proxies)");
+  serve.add_option("--max-connections", options.max_connections, "Connections per worker")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  const std::map<std::string, spdlog::level::level_enum> levels{{"debug", spdlog::level::debug},
+                                                                {"info", spdlog::level::info},
+                                                                {"warn", spdlog::level::warn},
+                                                                {"error", spdlog::level::err},
+                                                                {"off", spdlog::level::off}};
+  serve.add_option("--log-level", line.log_level, "debug, info, warn, error or off")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
+      ->type_name("LEVEL")
+      ->default_str("info");
+
+  const std::string limits = "Limits";
+  const auto add_size = [&](const char* name, std::size_t& value, const char* help) {
+    serve.add_option(name, value, help)
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
+        ->type_name("N")
+        ->group(limits)
+        ->capture_default_str();
+  };
+  add_size("--max-message-bytes", options.websocket.max_message_bytes,
+           "A longer WebSocket message is refused: 1009, or too_large on the signaling socket");
+  add_size("--max-signaling-bytes", options.hub.max_signaling_bytes,
+           "A longer signaling message is answered with too_large");
+  add_size("--max-fragments", options.websocket.max_fragments, "Frames of one WebSocket message");
+  add_size("--max-json-depth", options.hub.max_json_depth, "Nesting of a signaling message");
+  add_size("--max-body-bytes", options.http.max_body_bytes, "Body of a request (413)");
+  add_size("--max-header-bytes", options.http.max_header_bytes, "Header fields, together (431)");
+  add_size("--max-target-bytes", options.http.max_target_bytes, "URL of a request (414)");
+  add_size("--max-queued-control-bytes", options.outbox.max_control_bytes,
+           "Text waiting for one slow client before it is closed (1013)");
+  add_size("--busy-queued-bytes", options.outbox.congested_bytes,
+           "Text waiting for one slow peer before senders get peer_busy");
+  add_size("--max-queued-media-bytes", options.outbox.max_media_bytes,
+           "Audio waiting for one slow client before the oldest is dropped");
+  serve
+      .add_option("--signaling-rate", options.hub.signaling_messages_per_second,
+                  "Signaling messages per second and connection; 0 means any (rate_limited)")
+      ->check(CLI::NonNegativeNumber)
+      ->group(limits)
+      ->capture_default_str();
+  serve
+      .add_option("--signaling-burst", options.hub.signaling_burst,
+                  "Signaling messages that may come at once")
+      ->check(CLI::Range(1.0, 1e9))
+      ->group(limits)
+      ->capture_default_str();
+
+  Deadlines& deadlines = options.deadlines;
+  const auto add_deadline = [&](const char* name, std::chrono::milliseconds& value,
+                                const char* help) {
+    add_seconds(serve, name, value, help);
+    serve.get_option(name)->group("Deadlines");
+  };
+  add_deadline("--handshake-timeout", deadlines.request_head, "For the head of a request");
+  add_deadline("--body-timeout", deadlines.request_body, "For the body of a request");
+  add_deadline("--idle-timeout", deadlines.keep_alive, "Between two requests of a connection");
+  add_deadline("--write-timeout", deadlines.write, "For a client to take any byte");
+  add_deadline("--message-timeout", deadlines.message, "For a WebSocket message to be completed");
+  add_deadline("--ping-interval", deadlines.ping_interval, "Silence before a WebSocket is pinged");
+  add_deadline("--ping-timeout", deadlines.ping_timeout, "Silence after that before it is cut");
+  add_deadline("--close-timeout", deadlines.close, "For a WebSocket's close to be answered");
+  add_deadline("--drain-timeout", options.drain_timeout, "For everything to end after SIGTERM");
+  add_deadline("--max-media-age", options.outbox.max_media_age,
+               "Audio that waited longer for a slow client is dropped");
+}
+
+void add_user_commands(CLI::App& user, CommandLine& line) {
+  const auto add = [&](const char* name, const char* help, CommandLine::Command command,
+                       bool has_name) {
+    CLI::App* sub = user.add_subcommand(name, help);
+    if (has_name) sub->add_option("NAME", line.username, "The user's name")->required();
+    sub->add_option("--db", line.database, "The SQLite database")
+        ->type_name("FILE")
+        ->default_str("voicechan.db");
+    sub->callback([&line, command] { line.command = command; });
+  };
+  add("add", "Create a user; prints {\"id\",\"username\",\"token\"}",
+      CommandLine::Command::user_add, true);
+  add("list", "Print all users, one JSON object a line", CommandLine::Command::user_list, false);
+  add("remove", "Remove a user; his key ends", CommandLine::Command::user_remove, true);
+  add("token", "Give a user a new key; the old one ends", CommandLine::Command::user_token, true);
+}
+
+/// What the parts of the line mean together.
+void complete(CommandLine& line) {
+  const bool is_serve = line.command == CommandLine::Command::serve;
+  if (line.database.empty()) line.database = is_serve && line.is_try ? kMemory : "voicechan.db";
+  if (!is_serve) {
+    if (line.database == kMemory) {
+      throw CLI::ValidationError("--db", "users need a database file, not :memory:");
+    }
+    return;
+  }
+  if (line.is_try) {
+    line.server.allow_query_token = true;
+    if (!asio::ip::make_address(line.server.listen_address).is_loopback()) {
+      throw CLI::ValidationError("--try", "listens on a loopback address only");
+    }
+  }
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine line;
+  CLI::App app("Voice channels, invitations and WebRTC signaling over HTTP and WebSocket.",
+               "voicechan-server");
+  app.set_version_flag("--version", "voicechan-server " VOICECHAN_VERSION);
+  app.require_subcommand(1);
+  CLI::App* serve = app.add_subcommand("serve", "Run the server");
+  serve->callback([&line] { line.command = CommandLine::Command::serve; });
+  add_serve_options(*serve, line);
+  CLI::App* user = app.add_subcommand("user", "Manage users; works while the server runs");
+  user->require_subcommand(1);
+  add_user_commands(*user, line);
+  try {
+    app.parse(argc, argv);
+    complete(line);
+  } catch (const CLI::Success& success) {
+    std::ostringstream out;
+    std::ostringstream ignored;
+    app.exit(success, out, ignored);
+    throw CommandLineExit{0, out.str()};
+  } catch (const CLI::ParseError& error) {
+    throw CommandLineExit{
+        2, std::string("voicechan-server: ") + error.what() + " (--help tells more)\n"};
+  }
+  return line;
+}
+
+}  // namespace voicechan::server

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "options.hpp"
+#include "spdlog/common.h"
+
+namespace voicechan::server {
+
+/// What the command line asks for.
+struct CommandLine {
+  enum class Command { serve, user_add, user_list, user_remove, user_token };
+  Command command = Command::serve;
+  std::string database;  // a file's path, or ":memory:"
+  std::string username;  // of user add, remove and token
+  bool is_try = false;   // serve --try
+  spdlog::level::level_enum log_level = spdlog::level::info;
+  ServerOptions server;
+};
+
+/// The command line is wrong (exit status 2), or it asked for help or the version (0). `text` is
+/// what to print.
+struct CommandLineExit {
+  int status = 0;
+  std::string text;
+};
+
+/// Reads the command line. Throws CommandLineExit.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+}  // namespace voicechan::server

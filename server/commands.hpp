@@ -1,0 +1,14 @@
+#pragma once
+
+#include "cli.hpp"
+
+namespace voicechan::server {
+
+/// Serves until SIGINT or SIGTERM. Returns the exit status; errors have been told on standard
+/// error.
+int run_serve(const CommandLine& line);
+
+/// `user add`, `list`, `remove` and `token`.
+int run_user_command(const CommandLine& line);
+
+}  // namespace voicechan::server

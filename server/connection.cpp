@@ -1,0 +1,214 @@
+#include "connection.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include "spdlog/spdlog.h"
+#include "worker.hpp"
+
+namespace voicechan::server {
+namespace {
+
+// How long a peer may keep its side open after we have shut ours. Without that wait, closing a
+// socket with unread input would reset it and could destroy our last bytes on their way.
+constexpr std::chrono::seconds kLinger{2};
+
+}  // namespace
+
+Connection::Connection(Worker& worker, asio::ip::tcp::socket socket)
+    : worker_(worker), socket_(std::move(socket)), output_(worker.options().outbox) {}
+
+Connection::~Connection() = default;
+
+template <class Action>
+void Connection::guarded(Action action) noexcept {
+  try {
+    action();
+  } catch (const std::exception& error) {
+    spdlog::error("{} connection ended by an exception: {}", protocol_->name(), error.what());
+    close();
+  }
+}
+
+void Connection::start(std::unique_ptr<Protocol> protocol) {
+  protocol_ = std::move(protocol);
+  guarded([this] {
+    check_deadline_at(protocol_->on_deadline(worker_.now()));
+    wait_readable();
+  });
+}
+
+void Connection::replace_protocol(std::unique_ptr<Protocol> protocol, std::string unread) {
+  protocol_ = std::move(protocol);
+  check_deadline_at(protocol_->on_deadline(worker_.now()));
+  if (!unread.empty()) {
+    protocol_->on_bytes(reinterpret_cast<std::uint8_t*>(unread.data()), unread.size());
+  }
+}
+
+bool Connection::push(const Frame& frame) {
+  if (state_ != State::open) return true;
+  if (!output_.push(frame, worker_.now())) return false;
+  mark_dirty();
+  return true;
+}
+
+void Connection::write(std::string bytes) {
+  if (state_ != State::open) return;
+  output_.write(std::move(bytes));
+  mark_dirty();
+}
+
+void Connection::write_last(std::string bytes) {
+  if (state_ != State::open) return;
+  output_.write_last(std::move(bytes));
+  mark_dirty();
+}
+
+void Connection::finish() {
+  if (state_ != State::open) return;
+  state_ = State::finishing;
+  closing_deadline_ = worker_.now() + worker_.options().deadlines.close;
+  check_deadline_at(closing_deadline_);
+  mark_dirty();
+  resume_reading();
+}
+
+void Connection::abort(std::string_view reason) noexcept {
+  if (state_ == State::closed) return;
+  spdlog::debug("{} connection aborted: {}", protocol_->name(), reason);
+  close();
+}
+
+void Connection::resume_reading() {
+  is_paused_ = false;
+  wait_readable();
+}
+
+void Connection::check_deadline_at(MonotonicTime deadline) noexcept {
+  if (state_ == State::closed || deadline >= next_check_) return;
+  next_check_ = deadline;
+  worker_.wheel().set(*this, deadline);
+}
+
+void Connection::drain() {
+  guarded([this] {
+    if (state_ == State::open) protocol_->drain();
+  });
+}
+
+void Connection::on_deadline(MonotonicTime now) noexcept {
+  guarded([&] {
+    next_check_ = MonotonicTime::max();
+    if (state_ == State::closed) return;
+    if (now >= closing_deadline_) return abort("the peer did not close in time");
+    MonotonicTime next = closing_deadline_;
+    if (is_waiting_writable_) {
+      const MonotonicTime write_deadline = last_write_progress_ + worker_.options().deadlines.write;
+      if (now >= write_deadline) return abort("the peer takes no data");
+      next = std::min(next, write_deadline);
+    }
+    if (state_ == State::open) next = std::min(next, protocol_->on_deadline(now));
+    if (next != MonotonicTime::max()) check_deadline_at(next);
+  });
+}
+
+void Connection::wait_readable() {
+  if (state_ == State::closed || is_paused_ || is_waiting_readable_ || has_peer_ended_) return;
+  is_waiting_readable_ = true;
+  socket_.async_wait(asio::socket_base::wait_read,
+                     [self = shared_from_this()](asio::error_code error) {
+                       self->is_waiting_readable_ = false;
+                       if (!error) self->guarded([&] { self->on_readable(); });
+                     });
+}
+
+void Connection::on_readable() {
+  if (state_ == State::closed || is_paused_) return;
+  auto& buffer = worker_.read_buffer();
+  (void)worker_.now();  // the turn begins here, not after the read
+  const ssize_t taken = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (taken > 0) {
+    if (state_ == State::open) protocol_->on_bytes(buffer.data(), static_cast<std::size_t>(taken));
+  } else if (taken == 0) {
+    return on_end_of_input();
+  } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    return abort(std::generic_category().message(errno));
+  }
+  wait_readable();
+}
+
+void Connection::on_end_of_input() {
+  has_peer_ended_ = true;
+  if (state_ == State::lingering) return close();
+  if (state_ == State::finishing) return;
+  finish();
+  protocol_->on_end_of_input();
+}
+
+void Connection::mark_dirty() {
+  if (is_dirty_ || state_ == State::closed) return;
+  is_dirty_ = true;
+  worker_.add_dirty(*this);
+}
+
+void Connection::flush() {
+  is_dirty_ = false;
+  if (state_ == State::closed || is_waiting_writable_) return;
+  guarded([this] {
+    output_.drop_stale(worker_.now());
+    Output::Gathering gathering;
+    while (const std::size_t size = output_.gather(gathering)) {
+      msghdr message{};
+      message.msg_iov = gathering.buffers.data();
+      message.msg_iovlen = gathering.count;
+      const ssize_t sent =
+          ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent < 0) {
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return wait_writable();
+        return abort(std::generic_category().message(errno));
+      }
+      output_.consume(static_cast<std::size_t>(sent));
+      if (static_cast<std::size_t>(sent) < size) return wait_writable();
+    }
+    on_all_written();
+  });
+}
+
+void Connection::wait_writable() {
+  is_waiting_writable_ = true;
+  last_write_progress_ = worker_.now();
+  check_deadline_at(last_write_progress_ + worker_.options().deadlines.write);
+  socket_.async_wait(asio::socket_base::wait_write,
+                     [self = shared_from_this()](asio::error_code error) {
+                       self->is_waiting_writable_ = false;
+                       if (!error) self->mark_dirty();
+                     });
+}
+
+void Connection::on_all_written() {
+  if (state_ == State::open) return protocol_->on_output_written();
+  if (state_ != State::finishing) return;
+  if (has_peer_ended_) return close();
+  state_ = State::lingering;
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  closing_deadline_ = std::min(closing_deadline_, worker_.now() + kLinger);
+  check_deadline_at(closing_deadline_);
+}
+
+void Connection::close() noexcept {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  worker_.wheel().cancel(*this);
+  asio::error_code ignored;
+  socket_.close(ignored);
+  worker_.retire(*this);
+}
+
+}  // namespace voicechan::server

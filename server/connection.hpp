@@ -1,0 +1,132 @@
+#pragma once
+
+#include <asio/ip/tcp.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "deadline_wheel.hpp"
+#include "output.hpp"
+
+namespace voicechan::server {
+
+class Connection;
+class Worker;
+
+/// What a connection speaks: HTTP first, WebSocket after an upgrade. Owned by its Connection,
+/// called on the worker's thread; a call may replace the protocol of the connection or close it.
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+
+  /// Bytes from the network, which it may change in place.
+  virtual void on_bytes(std::uint8_t* data, std::size_t size) = 0;
+
+  /// Looks after its own deadlines: acts on those that have passed, returns the next one.
+  virtual MonotonicTime on_deadline(MonotonicTime now) = 0;
+
+  /// The peer has closed its side; the connection closes once what is queued has been written.
+  virtual void on_end_of_input() {}
+
+  /// All that was queued has been written to the socket.
+  virtual void on_output_written() {}
+
+  /// The server is about to stop: end in an orderly way, soon.
+  virtual void drain() = 0;
+
+  /// For logs: "voice", "http".
+  virtual std::string_view name() const noexcept = 0;
+};
+
+/// One TCP connection: reads into the worker's buffer, writes what waits once per turn, keeps the
+/// deadlines. Knows nothing of HTTP or WebSocket. Owned by its worker; lives until the end of the
+/// turn in which it is closed, so a call from below never finds it gone. One thread at a time: the
+/// worker's.
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         private DeadlineWheel::Entry {
+ public:
+  Connection(Worker& worker, asio::ip::tcp::socket socket);
+  ~Connection() override;
+
+  /// Begins to read. To be called once.
+  void start(std::unique_ptr<Protocol> protocol);
+
+  /// Goes on with another protocol, which gets `unread` first. Destroys the present protocol, the
+  /// caller included.
+  void replace_protocol(std::unique_ptr<Protocol> protocol, std::string unread);
+
+  /// Queues a data frame to be written at the end of this turn. False: too much control waits.
+  [[nodiscard]] bool push(const Frame& frame);
+  /// Queues raw bytes ahead of data frames that have not begun.
+  void write(std::string bytes);
+  /// Queues raw bytes behind everything; nothing may be queued after them.
+  void write_last(std::string bytes);
+  /// Drops data frames that have not begun.
+  void discard_unsent() noexcept { output_.discard_unsent(); }
+  /// Hands nothing more to the protocol; closes once all is written and the peer has closed its
+  /// side or a grace time has passed.
+  void finish();
+  /// Closes at once. `reason` is logged.
+  void abort(std::string_view reason) noexcept;
+
+  bool is_congested() const noexcept { return output_.is_congested(); }
+  /// Bytes wait that the socket did not take.
+  bool is_blocked() const noexcept { return is_waiting_writable_; }
+  /// Raw bytes of `write` wait.
+  bool has_raw_waiting() const noexcept { return output_.has_raw(); }
+  /// Frames dropped so far because this receiver was too slow.
+  const Outbox::Drops& drops() const noexcept { return output_.outbox().drops(); }
+  /// False after `finish` or `abort`.
+  bool is_open() const noexcept { return state_ == State::open; }
+
+  /// While paused nothing is read; what has arrived stays in the kernel.
+  void pause_reading() noexcept { is_paused_ = true; }
+  void resume_reading();
+
+  /// Asks for `Protocol::on_deadline` at `deadline` at the latest.
+  void check_deadline_at(MonotonicTime deadline) noexcept;
+
+  void drain();
+
+  /// Writes what waits. Called by the worker at the end of a turn.
+  void flush();
+
+  Worker& worker() noexcept { return worker_; }
+
+ private:
+  enum class State {
+    open,
+    finishing,  ///< the last bytes are being written, what arrives is thrown away
+    lingering,  ///< all is written and our side is shut; waits for the peer's end
+    closed,
+  };
+
+  void on_deadline(MonotonicTime now) noexcept override;
+  void wait_readable();
+  void on_readable();
+  void on_end_of_input();
+  void wait_writable();
+  void on_all_written();
+  void close() noexcept;
+  void mark_dirty();
+  /// Runs `action`; what it throws ends this connection and no other.
+  template <class Action>
+  void guarded(Action action) noexcept;
+
+  Worker& worker_;
+  asio::ip::tcp::socket socket_;
+  std::unique_ptr<Protocol> protocol_;
+  Output output_;
+  MonotonicTime last_write_progress_{};
+  MonotonicTime closing_deadline_ = MonotonicTime::max();
+  MonotonicTime next_check_ = MonotonicTime::max();  // what the wheel holds
+  State state_ = State::open;
+  bool is_dirty_ = false;
+  bool is_paused_ = false;
+  bool is_waiting_readable_ = false;
+  bool is_waiting_writable_ = false;
+  bool has_peer_ended_ = false;
+};
+
+}  // namespace voicechan::server

@@ -1,0 +1,58 @@
+#include "handshake.hpp"
+
+#include <algorithm>
+
+#include "header_tokens.hpp"
+#include "json_views.hpp"
+#include "websocket_codec.hpp"
+
+namespace voicechan::server {
+namespace {
+
+constexpr const char* kSubprotocol = "voicechan";
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+HttpResponse upgrade_required(std::string_view detail) {
+  HttpResponse response = make_detail_response(426, detail);
+  response.fields = {
+      {"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}};
+  return response;
+}
+
+}  // namespace
+
+std::string Handshake::choose_subprotocol() const {
+  const bool is_offered =
+      std::find(subprotocols.begin(), subprotocols.end(), kSubprotocol) != subprotocols.end();
+  return is_offered ? kSubprotocol : "";
+}
+
+std::variant<Handshake, HttpResponse> check_handshake(const HttpRequest& request) {
+  if (!list_contains(request.field("upgrade"), "websocket") ||
+      !list_contains(request.field("connection"), "upgrade") || request.is_http_1_0) {
+    return upgrade_required("This URL speaks WebSocket; connect with ws:// or wss://.");
+  }
+  if (request.field("sec-websocket-version") != "13") {
+    return upgrade_required("Only version 13 of the WebSocket protocol is spoken here.");
+  }
+  Handshake handshake;
+  handshake.key = request.field("sec-websocket-key");
+  if (!is_valid_websocket_key(handshake.key)) {
+    return make_detail_response(400, "Sec-WebSocket-Key must be 16 bytes in base64.");
+  }
+  handshake.subprotocols = split_list(request.field("sec-websocket-protocol"));
+  const auto& offered = handshake.subprotocols;
+  if (!std::all_of(offered.begin(), offered.end(), is_token)) {
+    return make_detail_response(400, "Sec-WebSocket-Protocol must be a list of tokens.");
+  }
+  return handshake;
+}
+
+}  // namespace voicechan::server

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "http_codec.hpp"
+
+namespace voicechan::server {
+
+/// A WebSocket upgrade request whose head has been checked.
+struct Handshake {
+  std::string key;  // Sec-WebSocket-Key
+  std::vector<std::string>
+      subprotocols;  // offered ones, in the client's order, credentials included
+
+  /// The one we speak of those offered: "voicechan", or empty.
+  std::string choose_subprotocol() const;
+};
+
+/// Checks what RFC 6455 (section 4.2.1) demands of a GET on a WebSocket URL, or gives the refusal:
+/// 426 for a request that is no upgrade or asks for another version, 400 for a malformed one.
+std::variant<Handshake, HttpResponse> check_handshake(const HttpRequest& request);
+
+}  // namespace voicechan::server

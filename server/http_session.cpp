@@ -1,0 +1,190 @@
+#include "http_session.hpp"
+
+#include <exception>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "json_views.hpp"
+#include "rest_api.hpp"
+#include "spdlog/spdlog.h"
+#include "websocket_codec.hpp"
+#include "websocket_session.hpp"
+#include "worker.hpp"
+
+namespace voicechan::server {
+
+HttpSession::HttpSession(Connection& connection)
+    : connection_(connection),
+      codec_(connection.worker().options().http),
+      deadline_(connection.worker().now() + connection.worker().options().deadlines.request_head) {}
+
+void HttpSession::on_bytes(std::uint8_t* data, std::size_t size) {
+  process({reinterpret_cast<const char*>(data), size});
+}
+
+void HttpSession::process(std::string_view input) {
+  while (connection_.is_open()) {
+    if (connection_.is_blocked()) {
+      // The client does not read its responses: it gets no more until it does.
+      unread_.assign(input);
+      connection_.pause_reading();
+      return;
+    }
+    switch (codec_.consume(input)) {
+      case HttpCodec::Status::need_more:
+        update_deadline();
+        return;
+      case HttpCodec::Status::send_continue:
+        connection_.write("HTTP/1.1 100 Continue\r\n\r\n");
+        break;
+      case HttpCodec::Status::failed:
+        respond_to_failure(codec_.error_status(), codec_.error_detail());
+        return;
+      case HttpCodec::Status::request:
+        begin_request(codec_.take_request());
+        if (!is_busy_) break;
+        unread_.assign(input);
+        connection_.pause_reading();
+        return;
+    }
+  }
+}
+
+void HttpSession::begin_request(HttpRequest request) {
+  is_busy_ = true;
+  framing_ = {request.is_http_1_0, request.keep_alive, request.method == "HEAD"};
+  auto found = route(request.target);
+  if (const auto* error = std::get_if<RouteError>(&found)) {
+    return respond(*error == RouteError::malformed
+                       ? make_detail_response(400, "The request target is malformed.")
+                       : make_detail_response(404, "Not found."));
+  }
+  Route& target = std::get<Route>(found);
+  if (auto response = answer_early(request, target)) return respond(*response);
+  if (is_websocket(target.endpoint)) return begin_handshake(request, std::move(target));
+  begin_rest(std::move(request), std::move(target));
+}
+
+void HttpSession::begin_rest(HttpRequest request, Route route) {
+  RestApi& api = connection_.worker().services().rest_api;
+  const bool is_accepted = connection_.worker().run_blocking(
+      connection_,
+      [&api, request = std::move(request), route = std::move(route)] {
+        try {
+          return api.handle(request, route);
+        } catch (const std::exception& error) {
+          spdlog::error("a request failed inside: {}", error.what());
+          return make_detail_response(500, "The server failed to answer this request.");
+        }
+      },
+      [this](const HttpResponse& response) { on_response(response); });
+  if (!is_accepted) respond(make_detail_response(503, "The server is overloaded."));
+}
+
+void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
+  auto checked = check_handshake(request);
+  if (const auto* refusal = std::get_if<HttpResponse>(&checked)) return respond(*refusal);
+  if (is_draining_) return respond(make_detail_response(503, "The server is stopping."));
+  auto& handshake = std::get<Handshake>(checked);
+  const auto& services = connection_.worker().services();
+  auto key = find_handshake_key(request, route, handshake.subprotocols,
+                                services.options.allow_query_token);
+  const bool is_accepted = connection_.worker().run_blocking(
+      connection_,
+      [&authenticator = services.authenticator, key = std::move(key)]() -> Result<Identity> {
+        try {
+          return authenticator.identify(key);
+        } catch (const std::exception& error) {
+          spdlog::error("a handshake failed inside: {}", error.what());
+          return Errc::store_unavailable;
+        }
+      },
+      [this, handshake = std::move(handshake), route = std::move(route)](Result<Identity> user) {
+        on_identified(handshake, route, std::move(user));
+      });
+  if (!is_accepted) respond(make_detail_response(503, "The server is overloaded."));
+}
+
+void HttpSession::on_identified(const Handshake& handshake, const Route& route,
+                                Result<Identity> user) {
+  if (!user) {
+    return on_response(user.error() == Errc::unknown_user ? make_unauthorized_response()
+                                                          : make_failure_response(user.error()));
+  }
+  if (is_draining_) return on_response(make_detail_response(503, "The server is stopping."));
+  connection_.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
+  Connection& connection = connection_;
+  std::string unread = std::move(unread_);
+  auto session = std::make_unique<WebSocketSession>(connection, route, std::move(*user));
+  connection.replace_protocol(std::move(session), std::move(unread));  // destroys this
+  connection.resume_reading();
+}
+
+void HttpSession::on_response(const HttpResponse& response) {
+  respond(response);
+  if (connection_.is_open()) resume();
+}
+
+void HttpSession::respond(const HttpResponse& response) {
+  spdlog::debug("http response {}", response.status);
+  is_busy_ = false;
+  if (is_draining_) framing_.keep_alive = false;
+  connection_.write(serialize(response, framing_.is_http_1_0, framing_.keep_alive, framing_.is_head,
+                              connection_.worker().http_date()));
+  if (!framing_.keep_alive) return connection_.finish();
+  phase_ = Phase::idle;
+  deadline_ = connection_.worker().now() + connection_.worker().options().deadlines.keep_alive;
+  connection_.check_deadline_at(deadline_);
+}
+
+void HttpSession::respond_to_failure(unsigned status, std::string_view detail) {
+  framing_ = {};
+  respond(make_detail_response(status, detail));
+}
+
+void HttpSession::resume() {
+  connection_.resume_reading();
+  if (unread_.empty()) return;
+  const std::string input = std::exchange(unread_, {});
+  process(input);
+}
+
+void HttpSession::update_deadline() {
+  const Phase phase = codec_.is_reading_body() ? Phase::body
+                      : codec_.is_idle()       ? Phase::idle
+                                               : Phase::head;
+  if (phase == phase_ || (phase == Phase::idle && phase_ == Phase::fresh) ||
+      (phase == Phase::head && phase_ == Phase::fresh)) {
+    return;
+  }
+  phase_ = phase;
+  const Deadlines& deadlines = connection_.worker().options().deadlines;
+  const MonotonicTime now = connection_.worker().now();
+  deadline_ = now + (phase == Phase::body   ? deadlines.request_body
+                     : phase == Phase::head ? deadlines.request_head
+                                            : deadlines.keep_alive);
+  connection_.check_deadline_at(deadline_);
+}
+
+MonotonicTime HttpSession::on_deadline(MonotonicTime now) {
+  if (is_busy_ || connection_.is_blocked()) return MonotonicTime::max();
+  if (now < deadline_) return deadline_;
+  if (phase_ == Phase::idle || phase_ == Phase::fresh) {
+    connection_.finish();
+  } else {
+    respond_to_failure(408, "The request did not arrive in time.");
+  }
+  return MonotonicTime::max();
+}
+
+void HttpSession::on_output_written() {
+  if (!is_busy_) resume();
+}
+
+void HttpSession::drain() {
+  is_draining_ = true;
+  if (!is_busy_ && codec_.is_idle() && unread_.empty()) connection_.finish();
+}
+
+}  // namespace voicechan::server

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "connection.hpp"
+#include "handshake.hpp"
+#include "http_codec.hpp"
+#include "router.hpp"
+#include "voicechan/result.hpp"
+
+namespace voicechan::server {
+
+/// HTTP on one connection: reads requests one at a time, has the REST API answer them on the pool,
+/// and turns the connection into a WebSocket after a good handshake.
+class HttpSession final : public Protocol {
+ public:
+  explicit HttpSession(Connection& connection);
+
+  void on_bytes(std::uint8_t* data, std::size_t size) override;
+  MonotonicTime on_deadline(MonotonicTime now) override;
+  void on_output_written() override;
+  void drain() override;
+  std::string_view name() const noexcept override { return "http"; }
+
+ private:
+  /// What of a request is needed to frame its response.
+  struct ResponseFraming {
+    bool is_http_1_0 = false;
+    bool keep_alive = false;
+    bool is_head = false;
+  };
+
+  void process(std::string_view input);
+  void begin_request(HttpRequest request);
+  void begin_rest(HttpRequest request, Route route);
+  void begin_handshake(const HttpRequest& request, Route route);
+  void on_identified(const Handshake& handshake, const Route& route, Result<Identity> user);
+  void on_response(const HttpResponse& response);
+  void respond(const HttpResponse& response);
+  void respond_to_failure(unsigned status, std::string_view detail);
+  void resume();
+  void update_deadline();
+
+  Connection& connection_;
+  HttpCodec codec_;
+  std::string unread_;  // of requests behind the present one
+  ResponseFraming framing_;
+  MonotonicTime deadline_;
+  enum class Phase { fresh, idle, head, body } phase_ = Phase::fresh;
+  bool is_busy_ = false;  // a request is being answered
+  bool is_draining_ = false;
+};
+
+}  // namespace voicechan::server

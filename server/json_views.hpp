@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "http_codec.hpp"
+#include "voicechan/model.hpp"
+
+// The JSON bodies of the REST API.
+
+namespace voicechan::server {
+
+/// {"id": 1, "name": "…", "creator": 7, "created_at": "…"}
+std::string to_json(const Channel& channel);
+std::string to_json(const std::vector<Channel>& channels);
+
+/// {"id", "voice_channel", "addressee", "inviter", "status", "created_at"}
+std::string to_json(const Invitation& invitation);
+
+/// One refused field and why.
+using FieldError = std::pair<std::string_view, std::string_view>;
+
+/// 400 with {"<field>": ["reason"], …}
+HttpResponse make_field_errors_response(const std::vector<FieldError>& errors);
+
+/// `status` with {"detail": "…"}
+HttpResponse make_detail_response(unsigned status, std::string_view detail);
+
+}  // namespace voicechan::server

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "voicechan/model.hpp"
+#include "voicechan/random.hpp"
+
+namespace voicechan::server {
+
+/// A new opaque key: 256 random bits as 64 hexadecimal digits, fit for headers and subprotocols.
+std::string make_key(RandomSource& random);
+
+/// SHA-256, the form in which the store knows a key.
+KeyDigest digest_key(std::string_view key);
+
+}  // namespace voicechan::server

@@ -1,0 +1,114 @@
+#include "listener.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string_view>
+#include <system_error>
+
+#include "spdlog/spdlog.h"
+
+namespace voicechan::server {
+namespace {
+
+constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kPause{100};
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+int open_reserve() noexcept { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+bool is_out_of_resources(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+Listener::Listener(asio::io_context& io, const asio::ip::tcp::endpoint& endpoint, Adopt adopt)
+    : acceptor_(io), pause_(io), adopt_(std::move(adopt)), reserve_descriptor_(open_reserve()) {
+  acceptor_.open(endpoint.protocol());
+  ::fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
+  acceptor_.set_option(asio::ip::tcp::acceptor::reuse_address(true));
+  acceptor_.set_option(ReusePort(true));
+  acceptor_.bind(endpoint);
+  acceptor_.listen(4096);
+  acceptor_.native_non_blocking(true);
+}
+
+Listener::~Listener() {
+  if (reserve_descriptor_ >= 0) ::close(reserve_descriptor_);
+}
+
+void Listener::close() {
+  asio::error_code ignored;
+  acceptor_.close(ignored);
+  pause_.cancel();
+}
+
+void Listener::wait() {
+  if (!acceptor_.is_open()) return;
+  acceptor_.async_wait(asio::socket_base::wait_read, [this](asio::error_code error) {
+    if (!error) accept_waiting();
+  });
+}
+
+void Listener::accept_waiting() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    const int descriptor =
+        ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      asio::ip::tcp::socket socket(acceptor_.get_executor());
+      asio::error_code error;
+      socket.assign(acceptor_.local_endpoint().protocol(), descriptor, error);
+      if (error) {
+        ::close(descriptor);
+        continue;
+      }
+      socket.set_option(asio::ip::tcp::no_delay(true), error);
+      adopt_(std::move(socket));
+      continue;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+    if (is_out_of_resources(errno)) return on_out_of_descriptors();
+    // Anything else (ECONNABORTED, EPERM of a firewall, …) concerns one connection only.
+  }
+  wait();
+}
+
+void Listener::on_out_of_descriptors() {
+  spdlog::warn("no descriptors left: new connections are refused until some are closed");
+  for (int i = 0; i < kAcceptsPerTurn && reserve_descriptor_ >= 0; ++i) {
+    ::close(reserve_descriptor_);
+    const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (descriptor >= 0) refuse(descriptor);
+    reserve_descriptor_ = open_reserve();
+    if (descriptor < 0) break;
+  }
+  pause_.expires_after(kPause);
+  pause_.async_wait([this](asio::error_code error) {
+    if (error) return;
+    if (reserve_descriptor_ < 0) reserve_descriptor_ = open_reserve();
+    accept_waiting();
+  });
+}
+
+void Listener::refuse(int descriptor) noexcept {
+  constexpr std::string_view kResponse =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 34\r\n"
+      "Retry-After: 1\r\nConnection: close\r\n\r\n{\"detail\":\"Too many connections.\"}";
+  (void)::send(descriptor, kResponse.data(), kResponse.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::close(descriptor);
+}
+
+void check_address_is_free(const asio::ip::tcp::endpoint& endpoint) {
+  asio::io_context io;
+  asio::ip::tcp::acceptor probe(io);
+  probe.open(endpoint.protocol());
+  probe.set_option(asio::ip::tcp::acceptor::reuse_address(true));
+  probe.bind(endpoint);
+  probe.listen(1);
+}
+
+}  // namespace voicechan::server

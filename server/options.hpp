@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "http_codec.hpp"
+#include "voicechan/hub.hpp"
+#include "voicechan/outbox.hpp"
+#include "websocket_codec.hpp"
+
+namespace voicechan::server {
+
+/// How long a connection may take for what; each passed deadline ends the connection.
+struct Deadlines {
+  std::chrono::milliseconds request_head{10'000};  // from accept, or from a request's first byte
+  std::chrono::milliseconds request_body{30'000};  // from the end of the head
+  std::chrono::milliseconds keep_alive{60'000};    // between two requests
+  std::chrono::milliseconds write{10'000};         // without the peer taking a byte
+  std::chrono::milliseconds message{30'000};  // from a WebSocket message's first byte to its last
+  std::chrono::milliseconds ping_interval{25'000};  // silence before we ask whether the peer lives
+  std::chrono::milliseconds ping_timeout{20'000};   // silence after that before we give up
+  std::chrono::milliseconds close{5'000};           // for the closing handshake
+};
+
+/// Everything that `serve` can be told.
+struct ServerOptions {
+  std::string listen_address = "127.0.0.1";
+  std::uint16_t listen_port = 8000;  // 0: any free one
+  unsigned workers = 0;              // 0: one per core
+  unsigned blocking_threads = 32;
+  std::size_t max_connections = 100'000;
+  /// Accept a WebSocket's key as `?token=`. URLs land in logs of proxies, so off by default.
+  bool allow_query_token = false;
+  HttpLimits http;
+  WebSocketLimits websocket;
+  OutboxLimits outbox;
+  HubOptions hub;
+  Deadlines deadlines;
+  /// From the first signal to the end of the process.
+  std::chrono::milliseconds drain_timeout{4'000};
+};
+
+}  // namespace voicechan::server

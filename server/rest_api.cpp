@@ -1,0 +1,255 @@
+#include "rest_api.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "header_tokens.hpp"
+#include "json_views.hpp"
+
+namespace voicechan::server {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxPageSize = 1000;
+constexpr std::size_t kDefaultPageSize = 100;  // with `after` alone
+constexpr std::string_view kRequired = "This field is required.";
+constexpr std::string_view kNull = "This field may not be null.";
+constexpr std::string_view kNotAString = "Not a valid string.";
+constexpr std::string_view kNotAnId = "A valid integer is required.";
+constexpr std::string_view kUnknownChannel = "No voice channel has this id.";
+constexpr std::string_view kUnknownUser = "No user has this id.";
+constexpr std::string_view kDiffer = "\"addressee\" and \"recipient\" differ.";
+constexpr std::string_view kBadName =
+    "A name has 1 to 255 characters after trimming white space, and no control characters.";
+
+/// The request's JSON object; nothing if the body is anything else.
+std::optional<json::object> parse_object(const std::string& body) {
+  json::error_code error;
+  json::value value = json::parse(body, error);
+  if (error || !value.is_object()) return std::nullopt;
+  return std::move(value.get_object());
+}
+
+/// A whole text of decimal digits. What does not fit becomes the largest number, which no row has.
+std::optional<std::int64_t> parse_digits(std::string_view text) {
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() ? number : std::numeric_limits<std::int64_t>::max();
+}
+
+/// An id as Django accepts it: an integer or a string of digits.
+std::optional<std::int64_t> parse_id(const json::value& value) {
+  if (value.is_int64()) return value.get_int64();
+  if (value.is_uint64()) return std::numeric_limits<std::int64_t>::max();
+  if (!value.is_string()) return std::nullopt;
+  return parse_digits(trim_ows(std::string_view(value.get_string())));
+}
+
+/// Reads the id in member `name`, or notes in `errors`, under `reported_name`, why there is none.
+std::optional<std::int64_t> read_id(const json::object& object, std::string_view name,
+                                    std::string_view reported_name,
+                                    std::vector<FieldError>& errors) {
+  const json::value* value = object.if_contains({name.data(), name.size()});
+  if (value == nullptr) {
+    errors.emplace_back(reported_name, kRequired);
+    return std::nullopt;
+  }
+  const auto id = parse_id(*value);
+  if (!id) errors.emplace_back(reported_name, value->is_null() ? kNull : kNotAnId);
+  return id;
+}
+
+/// The invited user: "addressee", which some clients call "recipient".
+std::optional<std::int64_t> read_addressee(const json::object& object,
+                                           std::vector<FieldError>& errors) {
+  if (!object.contains("recipient")) return read_id(object, "addressee", "addressee", errors);
+  const auto recipient = read_id(object, "recipient", "addressee", errors);
+  if (!recipient || !object.contains("addressee")) return recipient;
+  const auto addressee = read_id(object, "addressee", "addressee", errors);
+  if (!addressee || addressee == recipient) return addressee;
+  errors.emplace_back("addressee", kDiffer);
+  return std::nullopt;
+}
+
+HttpResponse make_created_response(std::string body) {
+  HttpResponse response;
+  response.status = 201;
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse make_ok_response(std::string body) {
+  HttpResponse response;
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse make_not_an_object_response() {
+  return make_detail_response(400, "The body must be a JSON object.");
+}
+
+bool is_json_media_type(std::string_view content_type) {
+  const std::size_t semicolon = content_type.find(';');
+  if (!equals_ignoring_case(trim_ows(content_type.substr(0, semicolon)), "application/json")) {
+    return false;
+  }
+  if (semicolon == std::string_view::npos) return true;
+  // JSON is UTF-8 (RFC 8259, section 8.1); a parameter that says otherwise is a mistake.
+  const std::string_view parameter = trim_ows(content_type.substr(semicolon + 1));
+  return parameter.empty() || equals_ignoring_case(parameter, "charset=utf-8") ||
+         equals_ignoring_case(parameter, "charset=\"utf-8\"");
+}
+
+}  // namespace
+
+std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route& route) {
+  const std::string allow(allowed_methods(route.endpoint));
+  if (request.method == "OPTIONS") {
+    HttpResponse response = make_ok_response(json::serialize(json::object{{"allow", allow}}));
+    response.fields = {{"Allow", allow}};
+    return response;
+  }
+  if (!is_allowed(route.endpoint, request.method)) {
+    HttpResponse response = make_detail_response(405, "This method is not allowed here.");
+    response.fields = {{"Allow", allow}};
+    return response;
+  }
+  if (request.method != "POST") return std::nullopt;
+  if (!request.has_body_length) {
+    return make_detail_response(411, "A POST needs a Content-Length or a chunked body.");
+  }
+  if (request.has_field("content-type") && !is_json_media_type(request.field("content-type"))) {
+    return make_detail_response(415, "The body must be application/json in UTF-8.");
+  }
+  if (request.has_field("content-encoding") &&
+      !equals_ignoring_case(request.field("content-encoding"), "identity")) {
+    HttpResponse response = make_detail_response(415, "The body must not be encoded.");
+    response.fields = {{"Accept-Encoding", "identity"}};
+    return response;
+  }
+  return std::nullopt;
+}
+
+HttpResponse make_unauthorized_response() {
+  HttpResponse response = make_detail_response(
+      401, "A valid key is needed: \"Authorization: Token <key>\" or \"Bearer <key>\".");
+  response.fields = {{"WWW-Authenticate", "Bearer realm=\"voicechan\", Token realm=\"voicechan\""}};
+  return response;
+}
+
+HttpResponse make_failure_response(std::error_code error) {
+  const int status =
+      error.category() == error_category() ? http_status(static_cast<Errc>(error.value())) : 500;
+  HttpResponse response = make_detail_response(static_cast<unsigned>(status), error.message());
+  if (status == 503) response.fields = {{"Retry-After", "1"}};
+  return response;
+}
+
+HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {
+  const auto user = authenticator_->identify(find_authorization_key(request));
+  if (!user) {
+    return user.error() == Errc::unknown_user ? make_unauthorized_response()
+                                              : make_failure_response(user.error());
+  }
+  switch (route.endpoint) {
+    case Endpoint::channels:
+      return request.method == "POST" ? create_channel(*user, request.body)
+                                      : list_channels(*user, route);
+    case Endpoint::channel:
+      return get_channel(*user, route.channel);
+    case Endpoint::invite:
+      return invite(*user, request.body);
+    case Endpoint::voice_socket:
+    case Endpoint::signaling_socket:
+    case Endpoint::notifications_socket:
+      break;
+  }
+  return make_detail_response(404, "Not found.");
+}
+
+HttpResponse RestApi::list_channels(const Identity& user, const Route& route) {
+  ChannelPage page;
+  std::vector<FieldError> errors;
+  const auto after = route.parameter("after");
+  const auto limit = route.parameter("limit");
+  if (after) {
+    const auto id = parse_digits(*after);
+    if (!id) errors.emplace_back("after", kNotAnId);
+    page.after = ChannelId{id.value_or(0)};
+  }
+  if (limit) {
+    const auto number = parse_digits(*limit);
+    if (!number || *number < 1 || *number > static_cast<std::int64_t>(kMaxPageSize)) {
+      errors.emplace_back("limit", "An integer from 1 to 1000 is required.");
+    }
+    page.limit = static_cast<std::size_t>(number.value_or(0));
+  } else if (after) {
+    page.limit = kDefaultPageSize;
+  }
+  if (!errors.empty()) return make_field_errors_response(errors);
+
+  const std::size_t wanted = page.limit;
+  const bool is_paged = after || limit;
+  if (is_paged) ++page.limit;  // one more tells whether there is a next page
+  auto channels = directory_->list_channels(user, page);
+  if (!channels) return make_failure_response(channels.error());
+  HttpResponse response;
+  if (is_paged && channels->size() > wanted) {
+    channels->pop_back();
+    response.fields = {
+        {"Link", "</api/voice_channels/voice_channels/?limit=" + std::to_string(wanted) +
+                     "&after=" + std::to_string(channels->back().id.value) + ">; rel=\"next\""}};
+  }
+  response.body = to_json(*channels);
+  return response;
+}
+
+HttpResponse RestApi::create_channel(const Identity& user, const std::string& body) {
+  const auto object = parse_object(body);
+  if (!object) return make_not_an_object_response();
+  const json::value* value = object->if_contains("name");
+  if (value == nullptr) return make_field_errors_response({{"name", kRequired}});
+  if (value->is_null()) return make_field_errors_response({{"name", kNull}});
+  if (!value->is_string()) return make_field_errors_response({{"name", kNotAString}});
+  const auto name = ChannelName::parse(std::string_view(value->get_string()));
+  if (!name) return make_field_errors_response({{"name", kBadName}});
+  const auto channel = directory_->create_channel(user, *name);
+  if (!channel) return make_failure_response(channel.error());
+  return make_created_response(to_json(*channel));
+}
+
+HttpResponse RestApi::get_channel(const Identity& user, ChannelId id) {
+  const auto channel = directory_->get_channel(user, id);
+  if (channel) return make_ok_response(to_json(*channel));
+  return channel.error() == Errc::unknown_channel ? make_detail_response(404, "Not found.")
+                                                  : make_failure_response(channel.error());
+}
+
+HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
+  const auto object = parse_object(body);
+  if (!object) return make_not_an_object_response();
+  std::vector<FieldError> errors;
+  const auto channel = read_id(*object, "voice_channel", "voice_channel", errors);
+  const auto addressee = read_addressee(*object, errors);
+  if (!channel || !addressee) return make_field_errors_response(errors);
+
+  const auto invitation = directory_->invite(user, ChannelId{*channel}, UserId{*addressee});
+  if (invitation) return make_created_response(to_json(*invitation));
+  if (invitation.error() == Errc::unknown_user) {
+    return make_field_errors_response({{"addressee", kUnknownUser}});
+  }
+  if (invitation.error() == Errc::unknown_channel) {
+    errors.emplace_back("voice_channel", kUnknownChannel);
+    // Both may be wrong; the client wants to hear of both.
+    const auto known = store_->get_user(UserId{*addressee});
+    if (known.error() == Errc::unknown_user) errors.emplace_back("addressee", kUnknownUser);
+    return make_field_errors_response(errors);
+  }
+  return make_failure_response(invitation.error());
+}
+
+}  // namespace voicechan::server

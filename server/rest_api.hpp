@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "authenticator.hpp"
+#include "http_codec.hpp"
+#include "router.hpp"
+#include "voicechan/directory.hpp"
+
+namespace voicechan::server {
+
+/// What can be answered from a request's head alone, without asking who it is and without the
+/// store: OPTIONS, wrong methods (405), missing length (411), wrong media type (415). Nothing if
+/// the request goes on to `RestApi` or to a WebSocket handshake.
+std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route& route);
+
+/// 401 with WWW-Authenticate.
+HttpResponse make_unauthorized_response();
+
+/// The answer to a request that failed inside: 503 for a store that cannot serve now.
+HttpResponse make_failure_response(std::error_code error);
+
+/// The REST endpoints: turns requests into calls of the Directory, and results into responses.
+/// Thread-safe. May block.
+class RestApi {
+ public:
+  RestApi(Directory& directory, Store& store, const Authenticator& authenticator) noexcept
+      : directory_(&directory), store_(&store), authenticator_(&authenticator) {}
+
+  /// Answers a request to a REST endpoint that `answer_early` let pass.
+  HttpResponse handle(const HttpRequest& request, const Route& route);
+
+ private:
+  HttpResponse list_channels(const Identity& user, const Route& route);
+  HttpResponse create_channel(const Identity& user, const std::string& body);
+  HttpResponse get_channel(const Identity& user, ChannelId id);
+  HttpResponse invite(const Identity& user, const std::string& body);
+
+  Directory* directory_;
+  Store* store_;
+  const Authenticator* authenticator_;
+};
+
+}  // namespace voicechan::server

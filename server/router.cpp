@@ -1,0 +1,188 @@
+#include "router.hpp"
+
+#include <charconv>
+
+namespace voicechan::server {
+namespace {
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// The text before the first `separator`; removes it and the separator from `rest`.
+std::string_view cut(std::string_view& rest, char separator) noexcept {
+  const std::size_t at = rest.find(separator);
+  const std::string_view head = rest.substr(0, at);
+  rest.remove_prefix(at == std::string_view::npos ? rest.size() : at + 1);
+  return head;
+}
+
+// Segments of an absolute path, decoded; a last empty one is left out. Nothing if malformed.
+std::optional<std::vector<std::string>> split_path(std::string_view path) {
+  if (path.empty() || path.front() != '/') return std::nullopt;
+  path.remove_prefix(1);
+  std::vector<std::string> segments;
+  while (!path.empty()) {
+    std::optional<std::string> segment = percent_decode(cut(path, '/'));
+    if (!segment) return std::nullopt;
+    segments.push_back(std::move(*segment));
+  }
+  return segments;
+}
+
+std::optional<std::string> decode_parameter(std::string_view text) {
+  std::string with_spaces(text);
+  for (char& c : with_spaces) {
+    if (c == '+') c = ' ';
+  }
+  return percent_decode(with_spaces);
+}
+
+// Nothing if an escape is malformed.
+std::optional<std::vector<std::pair<std::string, std::string>>> split_query(
+    std::string_view query) {
+  std::vector<std::pair<std::string, std::string>> parameters;
+  while (!query.empty()) {
+    std::string_view value = cut(query, '&');
+    if (value.empty()) continue;
+    const std::string_view name = cut(value, '=');
+    std::optional<std::string> decoded_name = decode_parameter(name);
+    std::optional<std::string> decoded_value = decode_parameter(value);
+    if (!decoded_name || !decoded_value) return std::nullopt;
+    parameters.emplace_back(std::move(*decoded_name), std::move(*decoded_value));
+  }
+  return parameters;
+}
+
+// 1 to 2^63-1 without sign and leading zeros, so that a channel has one URL.
+std::optional<ChannelId> parse_channel_id(std::string_view text) {
+  if (text.empty() || text.front() < '1' || text.front() > '9') return std::nullopt;
+  ChannelId id;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, id.value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return id;
+}
+
+std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
+  if (segments.size() < 2) return std::nullopt;
+  const std::string& area = segments[0];
+  const std::string& name = segments[1];
+  Route found{};
+  if (area == "ws" && segments.size() == 2) {
+    if (name == "signaling") {
+      found.endpoint = Endpoint::signaling_socket;
+      return found;
+    }
+    if (name == "notifications") {
+      found.endpoint = Endpoint::notifications_socket;
+      return found;
+    }
+  }
+  if (area == "ws" && name == "voice" && segments.size() == 3) {
+    Result<RoomName> room = RoomName::parse(segments[2]);
+    if (!room) return std::nullopt;
+    found.endpoint = Endpoint::voice_socket;
+    found.room = std::move(*room);
+    return found;
+  }
+  if (area == "api" && name == "voice_channels" && segments.size() >= 3) {
+    if (segments[2] == "invite" && segments.size() == 3) {
+      found.endpoint = Endpoint::invite;
+      return found;
+    }
+    if (segments[2] != "voice_channels") return std::nullopt;
+    if (segments.size() == 3) {
+      found.endpoint = Endpoint::channels;
+      return found;
+    }
+    const std::optional<ChannelId> id = parse_channel_id(segments[3]);
+    if (!id || segments.size() != 4) return std::nullopt;
+    found.endpoint = Endpoint::channel;
+    found.channel = *id;
+    return found;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_websocket(Endpoint endpoint) noexcept {
+  switch (endpoint) {
+    case Endpoint::channels:
+    case Endpoint::channel:
+    case Endpoint::invite:
+      return false;
+    case Endpoint::voice_socket:
+    case Endpoint::signaling_socket:
+    case Endpoint::notifications_socket:
+      return true;
+  }
+  return false;
+}
+
+std::string_view allowed_methods(Endpoint endpoint) noexcept {
+  switch (endpoint) {
+    case Endpoint::channels:
+      return "GET, HEAD, OPTIONS, POST";
+    case Endpoint::invite:
+      return "OPTIONS, POST";
+    case Endpoint::channel:
+    case Endpoint::voice_socket:
+    case Endpoint::signaling_socket:
+    case Endpoint::notifications_socket:
+      return "GET, HEAD, OPTIONS";
+  }
+  return {};
+}
+
+bool is_allowed(Endpoint endpoint, std::string_view method) noexcept {
+  std::string_view rest = allowed_methods(endpoint);
+  while (!rest.empty()) {
+    if (cut(rest, ',') == method) return true;
+    if (!rest.empty()) rest.remove_prefix(1);
+  }
+  return false;
+}
+
+std::optional<std::string> Route::parameter(std::string_view name) const {
+  for (auto each = query.rbegin(); each != query.rend(); ++each) {
+    if (each->first == name) return each->second;
+  }
+  return std::nullopt;
+}
+
+std::variant<Route, RouteError> route(std::string_view target) {
+  std::string_view query = target;
+  const std::string_view path = cut(query, '?');
+  const auto segments = split_path(path);
+  auto parameters = split_query(query);
+  if (!segments || !parameters) return RouteError::malformed;
+  std::optional<Route> found = find_endpoint(*segments);
+  if (!found) return RouteError::not_found;
+  found->query = std::move(*parameters);
+  return std::move(*found);
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '%') {
+      decoded.push_back(text[at]);
+      continue;
+    }
+    if (text.size() - at < 3) return std::nullopt;
+    const int high = hex_value(text[at + 1]);
+    const int low = hex_value(text[at + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    decoded.push_back(static_cast<char>(high * 16 + low));
+    at += 2;
+  }
+  return decoded;
+}
+
+}  // namespace voicechan::server

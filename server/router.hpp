@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "voicechan/model.hpp"
+
+namespace voicechan::server {
+
+/// What a path names.
+enum class Endpoint {
+  channels,              // /api/voice_channels/voice_channels/
+  channel,               // /api/voice_channels/voice_channels/<ID>/
+  invite,                // /api/voice_channels/invite/
+  voice_socket,          // /ws/voice/<room_name>/
+  signaling_socket,      // /ws/signaling/
+  notifications_socket,  // /ws/notifications/
+};
+
+bool is_websocket(Endpoint endpoint) noexcept;
+
+/// The methods an endpoint has, as in an `Allow` field: "GET, HEAD, OPTIONS, POST".
+std::string_view allowed_methods(Endpoint endpoint) noexcept;
+bool is_allowed(Endpoint endpoint, std::string_view method) noexcept;
+
+/// A parsed request target.
+struct Route {
+  Endpoint endpoint;
+  ChannelId channel;             // of Endpoint::channel
+  std::optional<RoomName> room;  // of Endpoint::voice_socket
+  /// Query parameters, percent-decoded (and `+` as a space), in order.
+  std::vector<std::pair<std::string, std::string>> query;
+
+  /// The last value of a parameter, nothing if it is not there.
+  std::optional<std::string> parameter(std::string_view name) const;
+};
+
+enum class RouteError {
+  malformed,  ///< 400: bad percent-encoding, or not a path
+  not_found,  ///< 404
+};
+
+/// Finds what an origin-form target names. The path is cut at each `/` first and its segments are
+/// percent-decoded once after that; one trailing slash more or less makes no difference.
+std::variant<Route, RouteError> route(std::string_view target);
+
+/// Percent-decodes once; nothing if an escape is malformed.
+std::optional<std::string> percent_decode(std::string_view text);
+
+}  // namespace voicechan::server

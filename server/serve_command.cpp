@@ -1,0 +1,156 @@
+#include <sys/resource.h>
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <iostream>
+#include <sstream>
+#include <system_error>
+
+#include "commands.hpp"
+#include "keys.hpp"
+#include "server.hpp"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+#include "voicechan/sqlite_store.hpp"
+
+namespace voicechan::server {
+namespace {
+
+void set_up_log(spdlog::level::level_enum level) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("voicechan"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(level);
+  spdlog::flush_on(spdlog::level::debug);
+}
+
+/// Connections are descriptors: takes as many as the system lets us have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<std::unique_ptr<Store>> open_store(const std::string& database) {
+  if (database == ":memory:") return make_memory_store();
+  return open_sqlite_store(database);
+}
+
+std::string url_of(const asio::ip::tcp::endpoint& endpoint) {
+  std::ostringstream out;
+  out << endpoint;
+  return out.str();
+}
+
+struct TryUser {
+  Identity identity;
+  std::string key;  // empty for a user who was there before
+};
+
+/// Creates the users that are missing.
+Result<std::vector<TryUser>> make_try_users(Store& store) {
+  std::vector<TryUser> users;
+  for (const char* name : {"alice", "bob", "carol"}) {
+    const auto username = Username::parse(name);
+    const std::string key = make_key(system_random());
+    const auto created = store.create_user(*username, digest_key(key));
+    if (created) {
+      users.push_back({*created, key});
+    } else if (created.error() == Errc::user_exists) {
+      users.push_back({{{}, name}, {}});
+    } else {
+      return created.error();
+    }
+  }
+  return users;
+}
+
+void print_try_guide(const std::vector<TryUser>& users, const std::string& address,
+                     const std::string& database) {
+  const auto shown_key = [](const TryUser& user) {
+    return user.key.empty() ? "<" + user.identity.username + "'s key>" : user.key;
+  };
+  std::cout << "Try-out mode. Users and their keys:\n";
+  for (const TryUser& user : users) {
+    std::cout << "  " << user.identity.username << '\t';
+    if (user.key.empty()) {
+      std::cout << "is there already; a new key: voicechan-server user token "
+                << user.identity.username << " --db " << database << '\n';
+    } else {
+      std::cout << "id " << user.identity.id.value << '\t' << user.key << '\n';
+    }
+  }
+  const std::string alice = shown_key(users[0]);
+  const std::string bob = shown_key(users[1]);
+  const std::string bob_id =
+      users[1].key.empty() ? "2" : std::to_string(users[1].identity.id.value);
+  const std::string api = "http://" + address + "/api/voice_channels/";
+  const std::string json = "-H 'Content-Type: application/json' ";
+  std::cout
+      << "\nalice creates a voice channel, and lists all:\n"
+      << "  curl -H 'Authorization: Token " << alice << "' " << json
+      << "-d '{\"name\": \"General\"}' " << api << "voice_channels/\n"
+      << "  curl -H 'Authorization: Token " << alice << "' " << api << "voice_channels/\n"
+      << "\nbob waits for notifications; alice invites him:\n"
+      << "  wscat -c 'ws://" << address << "/ws/notifications/?token=" << bob << "'\n"
+      << "  curl -H 'Authorization: Token " << alice << "' " << json
+      << "-d '{\"voice_channel\": 1, \"addressee\": " << bob_id << "}' " << api << "invite/\n"
+      << "\nBoth talk in a room (run one each, then type):\n"
+      << "  wscat -c 'ws://" << address << "/ws/voice/general/?token=" << alice << "'\n"
+      << "  wscat -c 'ws://" << address << "/ws/voice/general/?token=" << bob << "'\n"
+      << "\nSignaling (type {\"type\":\"join\"}, then {\"type\":\"offer\",\"to\":\"<id>\"}):\n"
+      << "  wscat -c 'ws://" << address << "/ws/signaling/?token=" << alice << "'\n\n";
+}
+
+/// Returns when SIGINT or SIGTERM has come.
+void wait_for_signal(asio::io_context& io, asio::signal_set& signals) {
+  signals.async_wait([](asio::error_code, int number) {
+    spdlog::info("{} received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
+  });
+  io.run();
+}
+
+}  // namespace
+
+int run_serve(const CommandLine& line) {
+  set_up_log(line.log_level);
+  raise_descriptor_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  asio::io_context io;
+  asio::signal_set signals(io, SIGINT, SIGTERM);  // from here on a signal is an orderly stop
+
+  auto store = open_store(line.database);
+  if (!store) {
+    std::cerr << "voicechan-server: cannot open database " << line.database << ": "
+              << store.error().message() << '\n';
+    return 1;
+  }
+  std::vector<TryUser> try_users;
+  if (line.is_try) {
+    auto users = make_try_users(**store);
+    if (!users) {
+      std::cerr << "voicechan-server: cannot create users: " << users.error().message() << '\n';
+      return 1;
+    }
+    try_users = std::move(*users);
+  }
+  std::unique_ptr<Server> server;
+  try {
+    server = std::make_unique<Server>(line.server, **store);
+  } catch (const std::system_error& error) {
+    std::cerr << "voicechan-server: cannot listen on " << line.server.listen_address << ':'
+              << line.server.listen_port << ": " << error.code().message() << '\n';
+    return 1;
+  }
+  const std::string address = url_of(server->endpoint());
+  if (line.is_try) print_try_guide(try_users, address, line.database);
+  std::cout << "listening on http://" << address << std::endl;
+  spdlog::info("serving on {} with database {}", address, line.database);
+  wait_for_signal(io, signals);
+  server->stop();
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace voicechan::server

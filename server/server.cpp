@@ -1,0 +1,64 @@
+#include "server.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <utility>
+
+#include "spdlog/spdlog.h"
+
+namespace voicechan::server {
+namespace {
+
+constexpr std::size_t kMaxWaitingJobs = 10'000;
+
+std::uint64_t random_node() {
+  std::uint64_t node = 0;
+  system_random().fill(&node, sizeof node);
+  return node;
+}
+
+unsigned worker_count(unsigned wanted) {
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  return std::min<unsigned>(wanted == 0 ? cores : wanted, InProcessBackplane::kMaxHubs);
+}
+
+}  // namespace
+
+Server::Server(ServerOptions options, Store& store)
+    : options_(std::move(options)),
+      backplane_(random_node()),
+      directory_(store, backplane_, system_clock()),
+      authenticator_(store),
+      rest_api_(directory_, store, authenticator_),
+      pool_(options_.blocking_threads, kMaxWaitingJobs,
+            [](std::string_view what) { spdlog::error("a request failed inside: {}", what); }) {
+  endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
+  check_address_is_free(endpoint_);
+  const SharedServices services{options_, backplane_, rest_api_, authenticator_, pool_};
+  for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
+    workers_.push_back(std::make_unique<Worker>(services, endpoint_));
+    endpoint_ = workers_.front()->local_endpoint();
+  }
+  for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
+}
+
+Server::~Server() { stop_within(std::chrono::milliseconds(0)); }
+
+void Server::stop() { stop_within(options_.drain_timeout); }
+
+void Server::stop_within(std::chrono::milliseconds patience) {
+  if (threads_.empty()) return;
+  for (const auto& worker : workers_) worker->request_drain();
+  auto joined = std::async(std::launch::async, [this] {
+    for (std::thread& thread : threads_) thread.join();
+  });
+  if (joined.wait_for(patience) != std::future_status::ready) {
+    for (const auto& worker : workers_) worker->request_stop();
+    joined.wait();
+  }
+  threads_.clear();
+  pool_.stop();
+}
+
+}  // namespace voicechan::server

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <asio/ip/tcp.hpp>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "authenticator.hpp"
+#include "blocking_pool.hpp"
+#include "options.hpp"
+#include "rest_api.hpp"
+#include "voicechan/backplane.hpp"
+#include "voicechan/directory.hpp"
+#include "voicechan/store.hpp"
+#include "worker.hpp"
+
+namespace voicechan::server {
+
+/// The whole server around a store: workers on threads of their own, a blocking pool, and what
+/// joins them. One thread at a time (the one that made it).
+class Server {
+ public:
+  /// Binds the address and starts to serve. `store` must outlive the server. Throws
+  /// std::system_error if the address cannot be had.
+  Server(ServerOptions options, Store& store);
+  /// As `stop` with no patience.
+  ~Server();
+
+  /// Where it listens; tells the port that port 0 became.
+  asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
+
+  /// Stops accepting, closes WebSockets with 1001, finishes requests; what is left after
+  /// `ServerOptions::drain_timeout` is cut. Returns when all threads have ended.
+  void stop();
+
+ private:
+  void stop_within(std::chrono::milliseconds patience);
+
+  const ServerOptions options_;
+  InProcessBackplane backplane_;
+  Directory directory_;
+  Authenticator authenticator_;
+  RestApi rest_api_;
+  BlockingPool pool_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  asio::ip::tcp::endpoint endpoint_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace voicechan::server

@@ -1,0 +1,197 @@
+#include "websocket_session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "spdlog/spdlog.h"
+#include "worker.hpp"
+
+namespace voicechan::server {
+namespace {
+
+constexpr std::uint16_t kMaxControlFramesPerSecond = 500;
+
+/// A signaling client is told of a message that is too large; in a voice room it is closed (1009).
+OversizePolicy oversize_policy(Endpoint endpoint) {
+  return endpoint == Endpoint::signaling_socket ? OversizePolicy::discard : OversizePolicy::fail;
+}
+
+Session open_session(Hub& hub, const Route& route, Identity user, Transport& transport) {
+  switch (route.endpoint) {
+    case Endpoint::voice_socket:
+      return hub.join_voice(std::move(user), *route.room, transport);
+    case Endpoint::signaling_socket:
+      return hub.open_signaling(std::move(user), transport);
+    case Endpoint::notifications_socket:
+      return hub.open_notifications(std::move(user), transport);
+    case Endpoint::channels:
+    case Endpoint::channel:
+    case Endpoint::invite:
+      break;
+  }
+  return {};
+}
+
+std::string_view failure_reason(std::uint16_t code) {
+  switch (static_cast<CloseCode>(code)) {
+    case CloseCode::bad_data:
+      return "text is not UTF-8";
+    case CloseCode::too_large:
+      return "message too large";
+    case CloseCode::policy_violation:
+      return "too many fragments";
+    default:
+      return "protocol error";
+  }
+}
+
+}  // namespace
+
+WebSocketSession::WebSocketSession(Connection& connection, const Route& route, Identity user)
+    : connection_(connection),
+      codec_(connection.worker().options().websocket, oversize_policy(route.endpoint)),
+      user_id_(user.id.value),
+      endpoint_(route.endpoint),
+      last_received_(connection.worker().now()) {
+  session_ = open_session(connection.worker().hub(), route, std::move(user), *this);
+  spdlog::debug("{} connection of user {} opened", name(), user_id_);
+}
+
+WebSocketSession::~WebSocketSession() {
+  const Outbox::Drops& drops = connection_.drops();
+  if (drops.frames > 0) {
+    spdlog::info("{} connection of user {} closed; it was too slow for {} frames ({} bytes)",
+                 name(), user_id_, drops.frames, drops.bytes);
+  } else {
+    spdlog::debug("{} connection of user {} closed", name(), user_id_);
+  }
+}
+
+std::string_view WebSocketSession::name() const noexcept {
+  return endpoint_ == Endpoint::voice_socket       ? "voice"
+         : endpoint_ == Endpoint::signaling_socket ? "signaling"
+                                                   : "notifications";
+}
+
+void WebSocketSession::on_bytes(std::uint8_t* data, std::size_t size) {
+  last_received_ = connection_.worker().now();
+  ping_sent_ = MonotonicTime::max();
+  while (connection_.is_open()) {
+    auto event = codec_.next(data, size);
+    if (event.type == WebSocketCodec::Event::Type::need_more) break;
+    message_began_ = MonotonicTime::max();
+    on_event(std::move(event));
+  }
+  if (!codec_.is_mid_message()) {
+    message_began_ = MonotonicTime::max();
+  } else if (message_began_ == MonotonicTime::max()) {
+    message_began_ = last_received_;
+    connection_.check_deadline_at(message_began_ +
+                                  connection_.worker().options().deadlines.message);
+  }
+}
+
+void WebSocketSession::on_event(WebSocketCodec::Event event) {
+  using Type = WebSocketCodec::Event::Type;
+  switch (event.type) {
+    case Type::need_more:
+      return;
+    case Type::message:
+      return session_.receive(event.kind, std::move(event.payload));
+    case Type::too_large:
+      return session_.refuse_too_large();
+    case Type::ping:
+      return on_ping(event.payload);
+    case Type::pong:
+      (void)is_control_flood();
+      return;
+    case Type::close:
+      session_.leave();
+      if (!is_closing_) connection_.write_last(encode_close_reply(event.code));
+      return connection_.finish();
+    case Type::failed:
+      session_.leave();
+      if (!is_closing_) {
+        const auto code = static_cast<CloseCode>(event.code);
+        connection_.write_last(encode_close(code, failure_reason(event.code)));
+      }
+      return connection_.finish();
+  }
+}
+
+void WebSocketSession::on_ping(const std::string& payload) {
+  if (is_control_flood() || is_closing_) return;
+  // At most one pong waits, for the newest ping (RFC 6455, section 5.5.3).
+  if (connection_.is_blocked() && connection_.has_raw_waiting()) {
+    pong_ = payload;
+    has_pong_ = true;
+    return;
+  }
+  connection_.write(encode_pong(payload));
+}
+
+bool WebSocketSession::is_control_flood() {
+  if (last_received_ - control_second_ >= std::chrono::seconds(1)) {
+    control_second_ = last_received_;
+    control_frames_ = 0;
+  }
+  if (++control_frames_ <= kMaxControlFramesPerSecond) return false;
+  begin_close(CloseCode::policy_violation, "too many control frames");
+  return true;
+}
+
+void WebSocketSession::send(const Frame& frame) noexcept {
+  if (connection_.push(frame)) return;
+  spdlog::warn("{} connection of user {} is closed: it reads too slowly", name(), user_id_);
+  connection_.discard_unsent();
+  begin_close(CloseCode::try_again_later, "too slow");
+}
+
+void WebSocketSession::begin_close(CloseCode code, std::string_view reason) {
+  if (is_closing_) return;
+  is_closing_ = true;
+  session_.leave();
+  connection_.write_last(encode_close(code, reason));
+  close_deadline_ = connection_.worker().now() + connection_.worker().options().deadlines.close;
+  connection_.check_deadline_at(close_deadline_);
+}
+
+MonotonicTime WebSocketSession::on_deadline(MonotonicTime now) {
+  const Deadlines& deadlines = connection_.worker().options().deadlines;
+  if (is_closing_) {
+    if (now >= close_deadline_) connection_.abort("the close was not answered");
+    return close_deadline_;
+  }
+  MonotonicTime next = MonotonicTime::max();
+  if (message_began_ != MonotonicTime::max()) {
+    next = message_began_ + deadlines.message;
+    if (now >= next) {
+      begin_close(CloseCode::policy_violation, "message not completed in time");
+      return close_deadline_;
+    }
+  }
+  if (ping_sent_ == MonotonicTime::max() && now >= last_received_ + deadlines.ping_interval) {
+    ping_sent_ = now;
+    connection_.write(encode_ping({}));
+  }
+  const MonotonicTime alive_until = ping_sent_ == MonotonicTime::max()
+                                        ? last_received_ + deadlines.ping_interval
+                                        : ping_sent_ + deadlines.ping_timeout;
+  if (now >= alive_until) {
+    session_.leave();
+    connection_.abort("the peer does not answer pings");
+  }
+  return std::min(next, alive_until);
+}
+
+void WebSocketSession::on_output_written() {
+  if (!has_pong_) return;
+  has_pong_ = false;
+  connection_.write(encode_pong(std::exchange(pong_, {})));
+}
+
+void WebSocketSession::on_end_of_input() { session_.leave(); }
+
+void WebSocketSession::drain() { begin_close(CloseCode::going_away, "server is stopping"); }
+
+}  // namespace voicechan::server

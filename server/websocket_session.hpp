@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "connection.hpp"
+#include "router.hpp"
+#include "voicechan/hub.hpp"
+#include "websocket_codec.hpp"
+
+namespace voicechan::server {
+
+/// WebSocket on one connection: messages go to a session of the hub, and what the hub sends goes
+/// out. Pings, close handshake and deadlines are kept here.
+class WebSocketSession final : public Protocol, private Transport {
+ public:
+  /// Joins what the route names: a room, signaling, or the user's notifications.
+  WebSocketSession(Connection& connection, const Route& route, Identity user);
+  ~WebSocketSession() override;
+
+  void on_bytes(std::uint8_t* data, std::size_t size) override;
+  MonotonicTime on_deadline(MonotonicTime now) override;
+  void on_output_written() override;
+  void on_end_of_input() override;
+  void drain() override;
+  std::string_view name() const noexcept override;
+
+ private:
+  void send(const Frame& frame) noexcept override;
+  bool is_congested() const noexcept override { return connection_.is_congested(); }
+
+  void on_event(WebSocketCodec::Event event);
+  void on_ping(const std::string& payload);
+  bool is_control_flood();
+  void begin_close(CloseCode code, std::string_view reason);
+
+  Connection& connection_;
+  WebSocketCodec codec_;
+  Session session_;
+  const std::int64_t user_id_;  // for logs
+  const Endpoint endpoint_;
+  bool is_closing_ = false;  // our close frame is queued; we wait for the peer's
+  bool has_pong_ = false;
+  std::uint16_t control_frames_ = 0;  // in the second that began at control_second_
+  MonotonicTime control_second_{};
+  std::string pong_;  // the newest ping that could not be answered yet
+  MonotonicTime last_received_;
+  MonotonicTime message_began_ = MonotonicTime::max();
+  MonotonicTime ping_sent_ = MonotonicTime::max();
+  MonotonicTime close_deadline_ = MonotonicTime::max();
+};
+
+}  // namespace voicechan::server

@@ -1,0 +1,131 @@
+#include "worker.hpp"
+
+#include <chrono>
+#include <exception>
+#include <system_error>
+
+#include "http_session.hpp"
+#include "spdlog/spdlog.h"
+
+namespace voicechan::server {
+namespace {
+
+// Handlers of one turn. More means fewer writes for the same frames; fewer means that what the
+// first handler queued leaves earlier.
+constexpr int kHandlersPerTurn = 64;
+constexpr std::size_t kReadBufferBytes = 64 * 1024;
+
+std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<void()> wake) {
+  auto hub = Hub::attach(services.backplane, services.options.hub, std::move(wake));
+  if (!hub) throw std::system_error(hub.error());
+  return std::move(*hub);
+}
+
+}  // namespace
+
+Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint)
+    : services_(services),
+      io_(1),
+      wheel_(std::chrono::steady_clock::now()),
+      hub_(attach_hub(services, [this] { post([] {}); })),
+      timer_(io_),
+      read_buffer_(kReadBufferBytes),
+      listener_(io_, endpoint, [this](asio::ip::tcp::socket socket) { adopt(std::move(socket)); }) {
+}
+
+Worker::~Worker() {
+  dirty_.clear();
+  retired_.clear();
+  connections_.clear();
+}
+
+void Worker::run() {
+  listener_.start();
+  arm_timer();
+  while (!is_stopped_ && !(is_draining_ && connections_.empty())) {
+    try {
+      io_.run_one();
+      for (int i = 1; i < kHandlersPerTurn && io_.poll_one() > 0; ++i) {
+      }
+    } catch (const std::exception& error) {
+      // Connections guard themselves; what comes here is about the worker itself.
+      spdlog::error("a worker's event handler failed: {}", error.what());
+    }
+    end_turn();
+  }
+  // What is left is cut: the drain deadline has passed.
+  const auto left = connections_;
+  for (const auto& connection : left) connection->abort("the server stops");
+  listener_.close();
+  timer_.cancel();
+  io_.poll();  // lets handlers of what was cut go
+  end_turn();
+}
+
+void Worker::begin_turn() noexcept {
+  is_in_turn_ = true;
+  now_ = std::chrono::steady_clock::now();
+}
+
+void Worker::end_turn() {
+  begin_turn();
+  wheel_.advance(now_);
+  hub_->tick(now_);
+  for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
+  dirty_.clear();
+  retired_.clear();
+  is_in_turn_ = false;
+}
+
+std::string_view Worker::http_date() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  if (second != date_second_) {
+    date_second_ = second;
+    date_ = format_http_date(second);
+  }
+  return date_;
+}
+
+void Worker::adopt(asio::ip::tcp::socket socket) {
+  if (connections_.size() >= services_.options.max_connections) {
+    asio::error_code ignored;
+    Listener::refuse(socket.release(ignored));
+    return;
+  }
+  auto connection = std::make_shared<Connection>(*this, std::move(socket));
+  connections_.insert(connection);
+  connection->start(std::make_unique<HttpSession>(*connection));
+}
+
+void Worker::retire(Connection& connection) {
+  const auto place = connections_.find(connection.shared_from_this());
+  if (place == connections_.end()) return;
+  retired_.push_back(*place);
+  connections_.erase(place);
+}
+
+void Worker::arm_timer() {
+  timer_.expires_after(DeadlineWheel::kGranularity);
+  timer_.async_wait([this](asio::error_code error) {
+    if (!error) arm_timer();
+  });
+}
+
+void Worker::request_drain() {
+  post([this] { drain(); });
+}
+
+void Worker::request_stop() {
+  post([this] { is_stopped_ = true; });
+}
+
+void Worker::drain() {
+  if (is_draining_) return;
+  is_draining_ = true;
+  listener_.close();
+  const auto present = connections_;  // draining may close some at once
+  for (const auto& connection : present) connection->drain();
+}
+
+}  // namespace voicechan::server

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "blocking_pool.hpp"
+#include "connection.hpp"
+#include "deadline_wheel.hpp"
+#include "listener.hpp"
+#include "options.hpp"
+#include "rest_api.hpp"
+#include "voicechan/hub.hpp"
+
+namespace voicechan::server {
+
+/// What all workers share; each member is thread-safe or immutable.
+struct SharedServices {
+  const ServerOptions& options;
+  Backplane& backplane;
+  RestApi& rest_api;
+  const Authenticator& authenticator;
+  BlockingPool& pool;
+};
+
+/// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
+/// accepted. A loop turn handles what is ready, then lets the hub exchange frames with the others,
+/// then writes once for each connection that has something waiting. One thread at a time, but for
+/// `post`, `request_drain` and `request_stop`.
+class Worker {
+ public:
+  /// `services` must outlive the worker. Throws std::system_error if the backplane is full or the
+  /// address cannot be bound.
+  Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint);
+  ~Worker();
+
+  asio::ip::tcp::endpoint local_endpoint() const { return listener_.local_endpoint(); }
+
+  /// Runs the loop until drained or stopped.
+  void run();
+
+  /// Stops accepting, ends connections in an orderly way; `run` returns when none is left. From any
+  /// thread.
+  void request_drain();
+  /// Ends everything now. From any thread.
+  void request_stop();
+
+  /// Has the worker's thread run `action` soon. From any thread.
+  template <class Action>
+  void post(Action action) {
+    asio::post(io_, std::move(action));
+  }
+
+  /// Runs `job` on the pool and `done(result)` on this worker's thread, if `connection` is still
+  /// open then. False if the pool is overloaded.
+  template <class Job, class Done>
+  [[nodiscard]] bool run_blocking(Connection& connection, Job job, Done done);
+
+  /// The time of this turn.
+  MonotonicTime now() noexcept {
+    if (!is_in_turn_) begin_turn();
+    return now_;
+  }
+  /// The present second as an HTTP date.
+  std::string_view http_date();
+
+  const SharedServices& services() const noexcept { return services_; }
+  const ServerOptions& options() const noexcept { return services_.options; }
+  Hub& hub() noexcept { return *hub_; }
+  DeadlineWheel& wheel() noexcept { return wheel_; }
+  /// Where every connection of this worker reads to, one at a time.
+  std::vector<std::uint8_t>& read_buffer() noexcept { return read_buffer_; }
+
+  void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
+  /// Lets go of a closed connection at the end of the turn.
+  void retire(Connection& connection);
+  std::size_t connection_count() const noexcept { return connections_.size(); }
+
+ private:
+  void begin_turn() noexcept;
+  void end_turn();
+  void adopt(asio::ip::tcp::socket socket);
+  void drain();
+  void arm_timer();
+
+  SharedServices services_;
+  asio::io_context io_;
+  DeadlineWheel wheel_;
+  std::unique_ptr<Hub> hub_;
+  asio::steady_timer timer_;
+  std::vector<std::uint8_t> read_buffer_;
+  std::unordered_set<std::shared_ptr<Connection>> connections_;
+  std::vector<Connection*> dirty_;
+  std::vector<std::shared_ptr<Connection>> retired_;
+  Listener listener_;
+  MonotonicTime now_{};
+  std::int64_t date_second_ = -1;
+  std::string date_;
+  bool is_in_turn_ = false;
+  bool is_draining_ = false;
+  bool is_stopped_ = false;
+};
+
+template <class Job, class Done>
+bool Worker::run_blocking(Connection& connection, Job job, Done done) {
+  return services_.pool.post([this, weak = connection.weak_from_this(), job = std::move(job),
+                              done = std::move(done)]() mutable {
+    post([weak = std::move(weak), result = job(), done = std::move(done)]() mutable {
+      const auto alive = weak.lock();
+      if (alive && alive->is_open()) done(std::move(result));
+    });
+  });
+}
+
+}  // namespace voicechan::server
