@@ -73,8 +73,6 @@ void Connection::write_last(std::string bytes) {
 void Connection::finish() {
   if (state_ != State::open) return;
   state_ = State::finishing;
-  closing_deadline_ = worker_.now() + worker_.options().deadlines.close;
-  check_deadline_at(closing_deadline_);
   mark_dirty();
   resume_reading();
 }
@@ -98,6 +96,7 @@ void Connection::check_deadline_at(MonotonicTime deadline) noexcept {
 
 void Connection::drain() {
   guarded([this] {
+    on_readable();
     if (state_ == State::open) protocol_->drain();
   });
 }
@@ -198,7 +197,8 @@ void Connection::on_all_written() {
   if (has_peer_ended_) return close();
   state_ = State::lingering;
   ::shutdown(socket_.native_handle(), SHUT_WR);
-  closing_deadline_ = std::min(closing_deadline_, worker_.now() + kLinger);
+  closing_deadline_ =
+      worker_.now() + std::min<MonotonicTime::duration>(kLinger, worker_.options().deadlines.close);
   check_deadline_at(closing_deadline_);
 }
 

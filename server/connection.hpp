@@ -64,8 +64,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void write_last(std::string bytes);
   /// Drops data frames that have not begun.
   void discard_unsent() noexcept { output_.discard_unsent(); }
-  /// Hands nothing more to the protocol; closes once all is written and the peer has closed its
-  /// side or a grace time has passed.
+  /// Hands nothing more to the protocol; closes once all is written (the write deadline holds) and
+  /// the peer has closed its side or a grace time has passed.
   void finish();
   /// Closes at once. `reason` is logged.
   void abort(std::string_view reason) noexcept;
@@ -87,6 +87,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Asks for `Protocol::on_deadline` at `deadline` at the latest.
   void check_deadline_at(MonotonicTime deadline) noexcept;
 
+  /// Takes what has arrived so far, then has the protocol end in an orderly way.
   void drain();
 
   /// Writes what waits. Called by the worker at the end of a turn.
@@ -116,8 +117,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   Worker& worker_;
   asio::ip::tcp::socket socket_;
-  std::unique_ptr<Protocol> protocol_;
   Output output_;
+  std::unique_ptr<Protocol> protocol_;  // may look at output_ to the end of its life
   MonotonicTime last_write_progress_{};
   MonotonicTime closing_deadline_ = MonotonicTime::max();
   MonotonicTime next_check_ = MonotonicTime::max();  // what the wheel holds

@@ -11,18 +11,9 @@ namespace {
 
 constexpr const char* kSubprotocol = "voicechan";
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
-
 HttpResponse upgrade_required(std::string_view detail) {
   HttpResponse response = make_detail_response(426, detail);
-  response.fields = {
-      {"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}};
+  response.fields = {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}};
   return response;
 }
 
@@ -35,8 +26,9 @@ std::string Handshake::choose_subprotocol() const {
 }
 
 std::variant<Handshake, HttpResponse> check_handshake(const HttpRequest& request) {
-  if (!list_contains(request.field("upgrade"), "websocket") ||
-      !list_contains(request.field("connection"), "upgrade") || request.is_http_1_0) {
+  if (request.method != "GET" || request.is_http_1_0 ||
+      !list_contains(request.field("upgrade"), "websocket") ||
+      !list_contains(request.field("connection"), "upgrade")) {
     return upgrade_required("This URL speaks WebSocket; connect with ws:// or wss://.");
   }
   if (request.field("sec-websocket-version") != "13") {

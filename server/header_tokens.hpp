@@ -5,9 +5,32 @@
 #include <string_view>
 #include <vector>
 
-// Reading the values of HTTP header fields (RFC 9110, section 5.6).
+// The syntax of HTTP header fields (RFC 9110, section 5.6).
 
 namespace voicechan::server {
+
+inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+inline bool is_hex(char c) noexcept {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+inline bool is_alphanumeric(char c) noexcept {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+inline bool is_token_char(char c) noexcept {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return is_alphanumeric(c) || kMarks.find(c) != std::string_view::npos;
+}
+
+inline bool is_token(std::string_view text) noexcept {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+}
+
+inline char to_lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 /// Without spaces and tabs at both ends.
 inline std::string_view trim_ows(std::string_view text) noexcept {
@@ -18,9 +41,8 @@ inline std::string_view trim_ows(std::string_view text) noexcept {
 
 /// ASCII only, as HTTP's tokens are.
 inline bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
+                    [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 /// The elements of a comma-separated list; empty ones are left out.

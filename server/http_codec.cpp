@@ -1,15 +1,13 @@
 #include "http_codec.hpp"
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
-#include <boost/beast/http/rfc7230.hpp>
-#include <boost/beast/http/status.hpp>
-#include <cstdio>
-#include <ctime>
 #include <limits>
+
+#include "header_tokens.hpp"
+#include "http_head.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -35,81 +33,12 @@ constexpr std::size_t kMinChunkedBytes = 5;
 constexpr std::size_t kTopUpBytes = 256;
 constexpr std::size_t kMaxBodyReserve = 64 * 1024;
 
-struct Failure {
-  unsigned status = 0;  // 0: none
-  const char* detail = "";
+constexpr HttpFailure kBadVersion{400, "The request line does not end in an HTTP version."};
+constexpr HttpFailure kTooManyFieldBytes{431, "The header fields are too large."};
+constexpr HttpFailure kBareLineFeed{400, "A line does not end in CR LF."};
+constexpr HttpFailure kTooLargeBody{413, "The body is too large."};
 
-  explicit operator bool() const noexcept { return status != 0; }
-};
-
-constexpr Failure kBadTarget{400, "The request target is not valid."};
-constexpr Failure kBadHost{400, "The Host field is not valid."};
-constexpr Failure kBadVersion{400, "The request line does not end in an HTTP version."};
-constexpr Failure kTooManyFieldBytes{431, "The header fields are too large."};
-constexpr Failure kBareLineFeed{400, "A line does not end in CR LF."};
-constexpr Failure kTooLargeBody{413, "The body is too large."};
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-bool is_alphanumeric(char c) noexcept {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool is_hex(char c) noexcept {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-bool is_token_char(char c) noexcept {
-  return is_alphanumeric(c) ||
-         (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
-}
-
-char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return to_lower(x) == to_lower(y); });
-}
-
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) noexcept {
-  return equals_ignoring_case(text.substr(0, prefix.size()), prefix);
-}
-
-bool has_token(const std::string& list, std::string_view token) {
-  const http::opt_token_list tokens{beast::string_view(list)};
-  return std::any_of(tokens.begin(), tokens.end(), [token](beast::string_view each) {
-    return equals_ignoring_case({each.data(), each.size()}, token);
-  });
-}
-
-// RFC 9110 7.2: uri-host [ ":" port ], as RFC 3986 defines them.
-bool is_host(std::string_view text) noexcept {
-  std::size_t at = 0;
-  if (!text.empty() && text.front() == '[') {
-    at = text.find(']');
-    if (at == std::string_view::npos || at == 1) return false;
-    const std::string_view address = text.substr(1, at - 1);
-    const bool is_address = std::all_of(address.begin(), address.end(),
-                                        [](char c) { return is_hex(c) || c == ':' || c == '.'; });
-    if (!is_address) return false;
-    ++at;
-  } else {
-    constexpr std::string_view kMarks = "-._~!$&'()*+,;=";
-    for (; at < text.size() && text[at] != ':'; ++at) {
-      if (text[at] == '%') {
-        if (text.size() - at < 3 || !is_hex(text[at + 1]) || !is_hex(text[at + 2])) return false;
-        at += 2;
-      } else if (!is_alphanumeric(text[at]) && kMarks.find(text[at]) == std::string_view::npos) {
-        return false;
-      }
-    }
-  }
-  if (at == text.size()) return true;
-  const std::string_view port = text.substr(at + 1);
-  return text[at] == ':' && port.size() <= 5 && std::all_of(port.begin(), port.end(), is_digit);
-}
-
-Failure to_failure(const beast::error_code& error) {
+HttpFailure to_failure(const beast::error_code& error) {
   if (error == http::error::body_limit) return kTooLargeBody;
   if (error == http::error::header_limit) return kTooManyFieldBytes;
   if (error == http::error::bad_line_ending) return kBareLineFeed;
@@ -119,7 +48,7 @@ Failure to_failure(const beast::error_code& error) {
   if (error == http::error::bad_version) return kBadVersion;
   if (error == http::error::bad_content_length || error == http::error::multiple_content_length ||
       error == http::error::bad_transfer_encoding) {
-    return {400, "The length of the body is given in a wrong or ambiguous way."};
+    return kBadLength;
   }
   if (error == http::error::bad_chunk || error == http::error::bad_chunk_extension) {
     return {400, "The chunked body is malformed."};
@@ -194,108 +123,7 @@ bool is_overrun(std::string_view waiting) noexcept {
   return !is_last_chunk || waiting.find("\r\n\r\n", line_end) != std::string_view::npos;
 }
 
-std::size_t count_fields(const HttpRequest& request, std::string_view name) {
-  return static_cast<std::size_t>(
-      std::count_if(request.fields.begin(), request.fields.end(),
-                    [name](const auto& field) { return field.first == name; }));
-}
-
-Failure check_host(const HttpRequest& request) {
-  const std::size_t hosts = count_fields(request, "host");
-  if (hosts == 0 && !request.is_http_1_0) return {400, "The Host field is missing."};
-  if (hosts > 1) return {400, "There is more than one Host field."};
-  if (!is_host(request.field("host"))) return kBadHost;
-  return {};
-}
-
-// Beast has seen to numbers, conflicts and lengths with chunked; what it lets pass is refused here.
-Failure check_framing(const HttpRequest& request) {
-  const std::size_t lengths = count_fields(request, "content-length");
-  const std::size_t codings = count_fields(request, "transfer-encoding");
-  if (lengths + codings > 1) return to_failure(http::error::bad_content_length);
-  if (lengths == 1) {
-    const std::string length = request.field("content-length");
-    if (!std::all_of(length.begin(), length.end(), is_digit)) {
-      return to_failure(http::error::bad_content_length);
-    }
-  }
-  if (codings == 0) return {};
-  const std::string coding = request.field("transfer-encoding");
-  if (request.is_http_1_0 || coding.empty() ||
-      !http::validate_list(http::opt_token_list{beast::string_view(coding)})) {
-    return to_failure(http::error::bad_transfer_encoding);
-  }
-  if (!equals_ignoring_case(coding, "chunked")) {
-    return {501, "The only transfer coding known here is chunked."};
-  }
-  return {};
-}
-
-// Brings absolute-form to origin-form; its authority takes the place of Host (RFC 9112 3.2.2).
-Failure normalize_target(HttpRequest& request) {
-  if (request.method == "CONNECT") return {400, "This server is no proxy."};
-  if (request.target.front() == '/') return {};
-  if (request.target == "*") return request.method == "OPTIONS" ? Failure{} : kBadTarget;
-
-  std::string_view rest = request.target;
-  if (starts_with_ignoring_case(rest, "http://")) {
-    rest.remove_prefix(7);
-  } else if (starts_with_ignoring_case(rest, "https://")) {
-    rest.remove_prefix(8);
-  } else {
-    return kBadTarget;
-  }
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
-  if (authority.empty() || authority.front() == ':' || !is_host(authority)) return kBadTarget;
-  for (auto& [name, value] : request.fields) {
-    if (name == "host") value = authority;
-  }
-  rest.remove_prefix(authority.size());
-  std::string target = rest.empty() || rest.front() != '/' ? "/" : "";
-  target += rest;
-  request.target = std::move(target);
-  return {};
-}
-
-Failure check_expectation(const HttpRequest& request) {
-  for (const auto& [name, value] : request.fields) {
-    if (name == "expect" && !request.is_http_1_0 && !equals_ignoring_case(value, "100-continue")) {
-      return {417, "The only expectation known here is 100-continue."};
-    }
-  }
-  return {};
-}
-
-Failure complete_head(HttpRequest& request) {
-  if (const Failure failure = check_host(request)) return failure;
-  if (const Failure failure = check_framing(request)) return failure;
-  if (const Failure failure = normalize_target(request)) return failure;
-  if (const Failure failure = check_expectation(request)) return failure;
-  const std::string connection = request.field("connection");
-  request.has_body_length =
-      request.has_field("content-length") || request.has_field("transfer-encoding");
-  request.keep_alive = !has_token(connection, "close") &&
-                       (!request.is_http_1_0 || has_token(connection, "keep-alive"));
-  return {};
-}
-
 }  // namespace
-
-std::string HttpRequest::field(std::string_view lower_case_name) const {
-  std::string joined;
-  bool is_first = true;
-  for (const auto& [name, value] : fields) {
-    if (name != lower_case_name) continue;
-    if (!is_first) joined += ", ";
-    joined += value;
-    is_first = false;
-  }
-  return joined;
-}
-
-bool HttpRequest::has_field(std::string_view lower_case_name) const {
-  return count_fields(*this, lower_case_name) != 0;
-}
 
 struct HttpCodec::Impl {
   enum class Phase : std::uint8_t { idle, method, target, version, fields, body, ready, failed };
@@ -314,7 +142,7 @@ struct HttpCodec::Impl {
 
   explicit Impl(const HttpLimits& bounds) : limits(bounds) {}
 
-  Status fail(const Failure& failure) {
+  Status fail(const HttpFailure& failure) {
     phase = Phase::failed;
     error_status = failure.status;
     error_detail = failure.detail;
@@ -442,7 +270,7 @@ struct HttpCodec::Impl {
     beast::error_code error;
     parser.put(boost::asio::buffer(exchange->buffer), error);
     if (error || !parser.is_header_done()) return fail(to_failure(error));
-    if (const Failure failure = complete_head(parser.request)) return fail(failure);
+    if (const HttpFailure failure = complete_head(parser.request)) return fail(failure);
     exchange->buffer = {};
     phase = parser.is_done() ? Phase::ready : Phase::body;
     const bool is_client_waiting = phase == Phase::body && input.empty() &&
@@ -519,61 +347,5 @@ bool HttpCodec::is_idle() const noexcept { return impl_->phase == Impl::Phase::i
 bool HttpCodec::is_reading_body() const noexcept { return impl_->phase == Impl::Phase::body; }
 unsigned HttpCodec::error_status() const noexcept { return impl_->error_status; }
 const std::string& HttpCodec::error_detail() const noexcept { return impl_->error_detail; }
-
-std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_alive, bool is_head,
-                      std::string_view date) {
-  const bool has_no_content = response.status < 200 || response.status == 204;
-  const http::status status = http::int_to_status(response.status);
-  const beast::string_view reason = http::obsolete_reason(status);
-
-  std::string text = "HTTP/1.1 " + std::to_string(response.status) + ' ';
-  text.reserve(320 + response.body.size());
-  if (status != http::status::unknown) text.append(reason.data(), reason.size());
-  text += "\r\n";
-  const auto add = [&text](std::string_view name, std::string_view value) {
-    text.append(name).append(": ");
-    std::transform(value.begin(), value.end(), std::back_inserter(text), [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return (byte < 0x20 && c != '\t') || byte == 0x7f ? ' ' : c;
-    });
-    text += "\r\n";
-  };
-
-  add("Date", date);
-  add("Content-Type", "application/json");
-  if (!has_no_content) add("Content-Length", std::to_string(response.body.size()));
-  std::string connection = !keep_alive ? "close" : is_http_1_0 ? "keep-alive" : "";
-  add("X-Content-Type-Options", "nosniff");
-  add("Cache-Control", "no-store");
-  for (const auto& [name, value] : response.fields) {
-    if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char)) continue;
-    add(name, value);
-    if (equals_ignoring_case(name, "upgrade")) {
-      connection += connection.empty() ? "upgrade" : ", upgrade";
-    }
-  }
-  if (!connection.empty()) add("Connection", connection);
-  text += "\r\n";
-  if (!is_head && !has_no_content) text += response.body;
-  return text;
-}
-
-std::string format_http_date(std::int64_t unix_seconds) {
-  static constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed",
-                                                       "Thu", "Fri", "Sat"};
-  static constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  constexpr std::int64_t kEndOfYear9999 = 253402300799;  // the year has four digits
-
-  const std::time_t seconds = std::clamp<std::int64_t>(unix_seconds, 0, kEndOfYear9999);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                kDays[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
-                kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour,
-                utc.tm_min, utc.tm_sec);
-  return text.data();
-}
 
 }  // namespace voicechan::server

@@ -67,7 +67,12 @@ void Listener::accept_waiting() {
         continue;
       }
       socket.set_option(asio::ip::tcp::no_delay(true), error);
-      adopt_(std::move(socket));
+      is_refusing_ = false;
+      try {
+        adopt_(std::move(socket));
+      } catch (const std::exception& exception) {
+        spdlog::error("a connection could not be taken on: {}", exception.what());
+      }
       continue;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) break;
@@ -78,7 +83,9 @@ void Listener::accept_waiting() {
 }
 
 void Listener::on_out_of_descriptors() {
-  spdlog::warn("no descriptors left: new connections are refused until some are closed");
+  if (!std::exchange(is_refusing_, true)) {
+    spdlog::warn("no descriptors left: new connections are refused until some are closed");
+  }
   for (int i = 0; i < kAcceptsPerTurn && reserve_descriptor_ >= 0; ++i) {
     ::close(reserve_descriptor_);
     const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);

@@ -35,6 +35,7 @@ class Listener {
   asio::steady_timer pause_;
   Adopt adopt_;
   int reserve_descriptor_;  // given up for a moment to accept and refuse when there is no other
+  bool is_refusing_ = false;  // has been logged
 };
 
 /// Throws std::system_error (address in use) if anything listens on the address already. Needed

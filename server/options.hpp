@@ -33,6 +33,10 @@ struct ServerOptions {
   std::size_t max_connections = 100'000;
   /// Accept a WebSocket's key as `?token=`. URLs land in logs of proxies, so off by default.
   bool allow_query_token = false;
+  /// Requests that wait for a blocking thread; more are answered with 503.
+  std::size_t max_waiting_requests = 10'000;
+  /// Pings and pongs that a WebSocket may send per second; more close it with 1008.
+  std::uint32_t max_control_frames = 500;
   HttpLimits http;
   WebSocketLimits websocket;
   OutboxLimits outbox;

@@ -108,11 +108,7 @@ bool is_json_media_type(std::string_view content_type) {
 
 std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route& route) {
   const std::string allow(allowed_methods(route.endpoint));
-  if (request.method == "OPTIONS") {
-    HttpResponse response = make_ok_response(json::serialize(json::object{{"allow", allow}}));
-    response.fields = {{"Allow", allow}};
-    return response;
-  }
+  if (request.method == "OPTIONS") return make_options_response(allow);
   if (!is_allowed(route.endpoint, request.method)) {
     HttpResponse response = make_detail_response(405, "This method is not allowed here.");
     response.fields = {{"Allow", allow}};
@@ -132,6 +128,13 @@ std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route
     return response;
   }
   return std::nullopt;
+}
+
+HttpResponse make_options_response(std::string_view allow) {
+  const std::string methods(allow);
+  HttpResponse response = make_ok_response(json::serialize(json::object{{"allow", methods}}));
+  response.fields = {{"Allow", methods}};
+  return response;
 }
 
 HttpResponse make_unauthorized_response() {

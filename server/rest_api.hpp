@@ -15,6 +15,9 @@ namespace voicechan::server {
 /// the request goes on to `RestApi` or to a WebSocket handshake.
 std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route& route);
 
+/// The answer to OPTIONS: 200 with `Allow`.
+HttpResponse make_options_response(std::string_view allow);
+
 /// 401 with WWW-Authenticate.
 HttpResponse make_unauthorized_response();
 

@@ -1,16 +1,12 @@
 #include "server.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <future>
 #include <utility>
 
 #include "spdlog/spdlog.h"
 
 namespace voicechan::server {
 namespace {
-
-constexpr std::size_t kMaxWaitingJobs = 10'000;
 
 std::uint64_t random_node() {
   std::uint64_t node = 0;
@@ -31,7 +27,7 @@ Server::Server(ServerOptions options, Store& store)
       directory_(store, backplane_, system_clock()),
       authenticator_(store),
       rest_api_(directory_, store, authenticator_),
-      pool_(options_.blocking_threads, kMaxWaitingJobs,
+      pool_(options_.blocking_threads, options_.max_waiting_requests,
             [](std::string_view what) { spdlog::error("a request failed inside: {}", what); }) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_address_is_free(endpoint_);
@@ -40,7 +36,12 @@ Server::Server(ServerOptions options, Store& store)
     workers_.push_back(std::make_unique<Worker>(services, endpoint_));
     endpoint_ = workers_.front()->local_endpoint();
   }
-  for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
+  try {
+    for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
+  } catch (...) {
+    stop_within(std::chrono::milliseconds(0));
+    throw;
+  }
 }
 
 Server::~Server() { stop_within(std::chrono::milliseconds(0)); }
@@ -49,14 +50,8 @@ void Server::stop() { stop_within(options_.drain_timeout); }
 
 void Server::stop_within(std::chrono::milliseconds patience) {
   if (threads_.empty()) return;
-  for (const auto& worker : workers_) worker->request_drain();
-  auto joined = std::async(std::launch::async, [this] {
-    for (std::thread& thread : threads_) thread.join();
-  });
-  if (joined.wait_for(patience) != std::future_status::ready) {
-    for (const auto& worker : workers_) worker->request_stop();
-    joined.wait();
-  }
+  for (const auto& worker : workers_) worker->request_drain(patience);
+  for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   pool_.stop();
 }

@@ -9,8 +9,6 @@
 namespace voicechan::server {
 namespace {
 
-constexpr std::uint16_t kMaxControlFramesPerSecond = 500;
-
 /// A signaling client is told of a message that is too large; in a voice room it is closed (1009).
 OversizePolicy oversize_policy(Endpoint endpoint) {
   return endpoint == Endpoint::signaling_socket ? OversizePolicy::discard : OversizePolicy::fail;
@@ -79,12 +77,13 @@ void WebSocketSession::on_bytes(std::uint8_t* data, std::size_t size) {
   while (connection_.is_open()) {
     auto event = codec_.next(data, size);
     if (event.type == WebSocketCodec::Event::Type::need_more) break;
-    message_began_ = MonotonicTime::max();
+    // A control frame within a fragmented message does not end it.
+    using Type = WebSocketCodec::Event::Type;
+    const bool ends_message = event.type == Type::message || event.type == Type::too_large;
+    if (ends_message || !codec_.is_mid_message()) message_began_ = MonotonicTime::max();
     on_event(std::move(event));
   }
-  if (!codec_.is_mid_message()) {
-    message_began_ = MonotonicTime::max();
-  } else if (message_began_ == MonotonicTime::max()) {
+  if (codec_.is_mid_message() && message_began_ == MonotonicTime::max()) {
     message_began_ = last_received_;
     connection_.check_deadline_at(message_began_ +
                                   connection_.worker().options().deadlines.message);
@@ -127,6 +126,7 @@ void WebSocketSession::on_ping(const std::string& payload) {
     has_pong_ = true;
     return;
   }
+  has_pong_ = false;
   connection_.write(encode_pong(payload));
 }
 
@@ -135,7 +135,7 @@ bool WebSocketSession::is_control_flood() {
     control_second_ = last_received_;
     control_frames_ = 0;
   }
-  if (++control_frames_ <= kMaxControlFramesPerSecond) return false;
+  if (++control_frames_ <= connection_.worker().options().max_control_frames) return false;
   begin_close(CloseCode::policy_violation, "too many control frames");
   return true;
 }
@@ -185,7 +185,7 @@ MonotonicTime WebSocketSession::on_deadline(MonotonicTime now) {
 }
 
 void WebSocketSession::on_output_written() {
-  if (!has_pong_) return;
+  if (!has_pong_ || is_closing_) return;  // nothing follows a close frame
   has_pong_ = false;
   connection_.write(encode_pong(std::exchange(pong_, {})));
 }

@@ -42,16 +42,16 @@ Worker::~Worker() {
 void Worker::run() {
   listener_.start();
   arm_timer();
-  while (!is_stopped_ && !(is_draining_ && connections_.empty())) {
+  while (!(is_draining_ && connections_.empty()) && now_ < drain_deadline_) {
     try {
       io_.run_one();
       for (int i = 1; i < kHandlersPerTurn && io_.poll_one() > 0; ++i) {
       }
+      end_turn();
     } catch (const std::exception& error) {
       // Connections guard themselves; what comes here is about the worker itself.
       spdlog::error("a worker's event handler failed: {}", error.what());
     }
-    end_turn();
   }
   // What is left is cut: the drain deadline has passed.
   const auto left = connections_;
@@ -112,17 +112,14 @@ void Worker::arm_timer() {
   });
 }
 
-void Worker::request_drain() {
-  post([this] { drain(); });
+void Worker::request_drain(std::chrono::milliseconds patience) {
+  post([this, patience] { drain(patience); });
 }
 
-void Worker::request_stop() {
-  post([this] { is_stopped_ = true; });
-}
-
-void Worker::drain() {
+void Worker::drain(std::chrono::milliseconds patience) {
   if (is_draining_) return;
   is_draining_ = true;
+  drain_deadline_ = now() + patience;
   listener_.close();
   const auto present = connections_;  // draining may close some at once
   for (const auto& connection : present) connection->drain();

@@ -32,7 +32,7 @@ struct SharedServices {
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
 /// accepted. A loop turn handles what is ready, then lets the hub exchange frames with the others,
 /// then writes once for each connection that has something waiting. One thread at a time, but for
-/// `post`, `request_drain` and `request_stop`.
+/// `post` and `request_drain`.
 class Worker {
  public:
   /// `services` must outlive the worker. Throws std::system_error if the backplane is full or the
@@ -42,14 +42,12 @@ class Worker {
 
   asio::ip::tcp::endpoint local_endpoint() const { return listener_.local_endpoint(); }
 
-  /// Runs the loop until drained or stopped.
+  /// Runs the loop until drained.
   void run();
 
-  /// Stops accepting, ends connections in an orderly way; `run` returns when none is left. From any
-  /// thread.
-  void request_drain();
-  /// Ends everything now. From any thread.
-  void request_stop();
+  /// Stops accepting and ends connections in an orderly way; `run` returns when none is left, at the
+  /// latest after `patience`, when it cuts the rest. From any thread.
+  void request_drain(std::chrono::milliseconds patience);
 
   /// Has the worker's thread run `action` soon. From any thread.
   template <class Action>
@@ -57,8 +55,8 @@ class Worker {
     asio::post(io_, std::move(action));
   }
 
-  /// Runs `job` on the pool and `done(result)` on this worker's thread, if `connection` is still
-  /// open then. False if the pool is overloaded.
+  /// Runs `job` on the pool, if `connection` still exists then, and `done(result)` on this worker's
+  /// thread, if it is open then. False if the pool is overloaded.
   template <class Job, class Done>
   [[nodiscard]] bool run_blocking(Connection& connection, Job job, Done done);
 
@@ -86,7 +84,7 @@ class Worker {
   void begin_turn() noexcept;
   void end_turn();
   void adopt(asio::ip::tcp::socket socket);
-  void drain();
+  void drain(std::chrono::milliseconds patience);
   void arm_timer();
 
   SharedServices services_;
@@ -100,20 +98,21 @@ class Worker {
   std::vector<std::shared_ptr<Connection>> retired_;
   Listener listener_;
   MonotonicTime now_{};
+  MonotonicTime drain_deadline_ = MonotonicTime::max();
   std::int64_t date_second_ = -1;
   std::string date_;
   bool is_in_turn_ = false;
   bool is_draining_ = false;
-  bool is_stopped_ = false;
 };
 
 template <class Job, class Done>
 bool Worker::run_blocking(Connection& connection, Job job, Done done) {
   return services_.pool.post([this, weak = connection.weak_from_this(), job = std::move(job),
                               done = std::move(done)]() mutable {
+    if (weak.expired()) return;
     post([weak = std::move(weak), result = job(), done = std::move(done)]() mutable {
       const auto alive = weak.lock();
-      if (alive && alive->is_open()) done(std::move(result));
+      if (alive) alive->run_if_open([&] { done(std::move(result)); });
     });
   });
 }

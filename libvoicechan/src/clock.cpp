@@ -24,14 +24,14 @@ const Clock& system_clock() noexcept {
 std::string format_rfc3339(WallTime time) {
   const auto second = std::chrono::floor<std::chrono::seconds>(time);
   const auto microseconds = static_cast<unsigned>((time - second).count());
-  const std::time_t unix_seconds = std::chrono::system_clock::to_time_t(second);
+  // Not by to_time_t: its argument counts nanoseconds, and those end in the year 2262.
+  const std::time_t unix_seconds = second.time_since_epoch().count();
   std::tm utc{};
   gmtime_r(&unix_seconds, &utc);
-  char date[32];
-  const std::size_t length = std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
-  char fraction[16];
-  std::snprintf(fraction, sizeof fraction, ".%06uZ", microseconds);
-  return std::string(date, length) + fraction;
+  char text[96];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, microseconds);
+  return text;
 }
 
 }  // namespace voicechan

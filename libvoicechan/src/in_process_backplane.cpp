@@ -111,7 +111,7 @@ struct InProcessBackplane::Shared {
   /// Hands items to a hub and wakes it; from any thread. If the hub has gone, directed messages
   /// are answered for it.
   void deliver(std::size_t hub, std::vector<Item> items);
-  void answer_for_absent(HubEntry& entry);
+  void answer_for_absent(const std::vector<std::vector<Item>>& batches);
 
   const std::uint64_t node;
   std::array<HubEntry, kMaxHubs> hubs;
@@ -122,18 +122,21 @@ struct InProcessBackplane::Shared {
 void InProcessBackplane::Shared::deliver(std::size_t hub, std::vector<Item> items) {
   HubEntry& entry = hubs[hub];
   if (!entry.mailbox.push(std::move(items))) return;
+  std::vector<std::vector<Item>> undeliverable;
   {
     const MutexLock lock(entry.mutex);
     if (entry.wake) {
       entry.wake();
       return;
     }
+    // Within the lock: once it is free, another hub may take this place, and what waits is its own.
+    undeliverable = entry.mailbox.take_all();
   }
-  answer_for_absent(entry);
+  answer_for_absent(undeliverable);
 }
 
-void InProcessBackplane::Shared::answer_for_absent(HubEntry& entry) {
-  for (const auto& batch : entry.mailbox.take_all()) {
+void InProcessBackplane::Shared::answer_for_absent(const std::vector<std::vector<Item>>& batches) {
+  for (const auto& batch : batches) {
     for (const Item& item : batch) {
       const auto* directed = std::get_if<Directed>(&item);
       if (directed == nullptr) continue;
@@ -177,7 +180,10 @@ class InProcessBackplane::Shared::Port final : public BackplanePort {
   Shared& shared() noexcept { return *shared_; }
 
  private:
-  void deliver(const Published& item) { receiver_->on_publish(item.route->name, item.frame); }
+  void deliver(const Published& item) {
+    const bool is_subscribed = (item.route->hubs.load(std::memory_order_relaxed) & bit()) != 0;
+    if (is_subscribed) receiver_->on_publish(item.route->name, item.frame);
+  }
   void deliver(const Directed& item) {
     const Delivery delivery = receiver_->on_send(item.ticket, item.frame);
     queue(item.from_hub, Delivered{item.ticket, delivery});
@@ -194,11 +200,13 @@ class InProcessBackplane::Shared::Port final : public BackplanePort {
 InProcessBackplane::Shared::Port::~Port() {
   flush();
   HubEntry& entry = shared_->hubs[index_];
+  std::vector<std::vector<Item>> undelivered;
   {
     const MutexLock lock(entry.mutex);
     entry.wake = nullptr;
+    undelivered = entry.mailbox.take_all();
   }
-  shared_->answer_for_absent(entry);
+  shared_->answer_for_absent(undelivered);
   entry.is_attached.store(false, std::memory_order_release);
 }
 
@@ -266,7 +274,7 @@ Result<std::unique_ptr<BackplanePort>> InProcessBackplane::attach(BackplaneRecei
     HubEntry& entry = shared_->hubs[i];
     if (entry.is_attached.exchange(true, std::memory_order_acq_rel)) continue;
     const MutexLock lock(entry.mutex);
-    entry.wake = std::move(wake);
+    entry.wake = wake ? std::move(wake) : [] {};  // an empty one marks a place without a hub
     return std::unique_ptr<BackplanePort>(
         std::make_unique<Shared::Port>(*shared_, static_cast<std::uint16_t>(i), receiver));
   }

@@ -44,13 +44,41 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-bool is_json(std::string_view text, std::size_t max_depth) {
+json::error_code validate(std::string_view text, std::size_t max_depth) {
   json::parse_options options;
   options.max_depth = max_depth;
   json::basic_parser<ValidationHandler> parser(options);
   json::error_code error;
   const std::size_t taken = parser.write_some(false, text.data(), text.size(), error);
-  return !error && taken == text.size();
+  if (!error && taken < text.size()) error = json::error::extra_data;
+  return error;
+}
+
+bool is_surrogate_escape(std::string_view text) {
+  constexpr std::string_view kSecondDigits = "89ABCDEFabcdef";
+  return text.size() >= 4 && text[0] == '\\' && text[1] == 'u' &&
+         (text[2] == 'D' || text[2] == 'd') &&
+         kSecondDigits.find(text[3]) != std::string_view::npos;
+}
+
+/// The text with other characters in place of escaped surrogates: JSON if and only if `text` is.
+std::string without_surrogates(std::string text) {
+  for (std::size_t i = 0; (i = text.find('\\', i)) != std::string::npos; ++i) {
+    if (is_surrogate_escape(std::string_view(text).substr(i))) text[i + 2] = 'E';
+  }
+  return text;
+}
+
+bool is_json(std::string_view text, std::size_t max_depth) {
+  json::error_code error = validate(text, max_depth);
+  // RFC 8259 allows half a surrogate pair, and JavaScript writes one where a string was cut within
+  // an emoji; Boost.JSON does not take it.
+  if (error == json::error::illegal_leading_surrogate ||
+      error == json::error::illegal_trailing_surrogate ||
+      error == json::error::expected_utf16_escape) {
+    error = validate(without_surrogates(std::string(text)), max_depth);
+  }
+  return !error;
 }
 
 /// One member of an object, as it is written: `"key" : value`.
@@ -108,7 +136,8 @@ class MemberReader {
   std::string_view rest_;
 };
 
-/// The text that a string literal stands for; nothing if `literal` is another kind of value.
+/// The text that a string literal stands for; nothing if `literal` is another kind of value or has
+/// half a surrogate pair.
 std::optional<std::string> string_value(std::string_view literal) {
   if (literal.empty() || literal.front() != '"') return std::nullopt;
   const std::string_view inner = literal.substr(1, literal.size() - 2);

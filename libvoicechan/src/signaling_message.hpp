@@ -17,9 +17,9 @@ namespace voicechan {
 struct SignalingMessage {
   /// The whole JSON object.
   std::string_view text;
-  /// The value of "type" if that is a string.
+  /// The value of "type" if that is a string (of Unicode characters; no lone surrogate escape).
   std::optional<std::string> type;
-  /// The value of "to" if that is a string.
+  /// The value of "to" if that is such a string.
   std::optional<std::string> to;
   /// "to" is there, as a string or not.
   bool has_to = false;

@@ -28,7 +28,8 @@ struct SendTicket {
 };
 
 /// What a backplane hands to one hub. Implemented by `Hub`. Called from within
-/// `BackplanePort::poll`, on the hub's thread.
+/// `BackplanePort::poll`, on the hub's thread. A hub may have the address of an earlier one that is
+/// gone, and be handed messages to that one's peers and deliveries of its tickets.
 class BackplaneReceiver {
  public:
   virtual void on_publish(std::string_view group, const Frame& frame) noexcept = 0;

@@ -45,7 +45,9 @@ class Session {
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
   /// Hands in one message from the client; what it causes goes out through transports before the
-  /// call returns. The session may be destroyed by such a transport while the call runs.
+  /// call returns. The session may be destroyed by such a transport while the call runs. A transport
+  /// may call this, too: a message to a group that is being sent to goes out when the frame under
+  /// way has reached all members.
   /// Voice: relayed unchanged to all other members (text as control, binary as media).
   /// Signaling: routed by `to`; every refusal is answered, see spec of the messages in the README.
   /// Notifications: ignored.
@@ -92,7 +94,7 @@ class Hub {
   Session open_notifications(Identity user, Transport& transport);
 
   /// Moves time on, delivers what other hubs sent and hands over what waits for them. To be called
-  /// at the end of each turn of the host's loop, and soon after `wake`.
+  /// at the end of each turn of the host's loop, and soon after `wake`; not by a transport.
   void tick(MonotonicTime now);
 
   std::size_t session_count() const noexcept;

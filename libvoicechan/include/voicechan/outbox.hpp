@@ -10,7 +10,8 @@
 
 namespace voicechan {
 
-/// Bounds of what may wait for one slow receiver.
+/// Bounds of what may wait for one slow receiver. A frame counts as its payload and
+/// `Outbox::kFrameOverhead`, so that a flood of empty frames is bounded too.
 struct OutboxLimits {
   /// Control bytes that may wait; one frame alone is always taken.
   std::size_t max_control_bytes = 16u << 20;
@@ -27,6 +28,9 @@ struct OutboxLimits {
 /// any transport can use it. One thread at a time.
 class Outbox {
  public:
+  /// What keeping a frame costs beside its payload: about its place here and the frame's own block.
+  static constexpr std::size_t kFrameOverhead = 64;
+
   /// Media frames dropped since construction, and their payload bytes.
   struct Drops {
     std::uint64_t frames = 0;
@@ -47,7 +51,9 @@ class Outbox {
   bool is_congested() const noexcept { return control_bytes_ > limits_->congested_bytes; }
   std::size_t size() const noexcept { return items_.size() - head_; }
   /// Payload bytes waiting, both classes.
-  std::size_t bytes() const noexcept { return control_bytes_ + media_bytes_; }
+  std::size_t bytes() const noexcept {
+    return control_bytes_ + media_bytes_ - size() * kFrameOverhead;
+  }
 
   /// The frame that is `index` places behind the next one to send; `index < size()`.
   const Frame& frame(std::size_t index) const noexcept { return items_[head_ + index].frame; }
@@ -72,13 +78,16 @@ class Outbox {
   /// Drops media from the front on while `is_unwanted(item)`; keeps the order of the rest.
   template <class Predicate>
   void drop_media_while(Predicate is_unwanted);
-  void release_if_empty() noexcept;
+  void count_out(const Frame& frame) noexcept;
+  void reclaim_places() noexcept;
 
   const OutboxLimits* limits_;
   std::vector<Item> items_;  // [0, head_) are sent already
   std::size_t head_ = 0;
-  std::size_t control_bytes_ = 0;
-  std::size_t media_bytes_ = 0;
+  std::size_t control_bytes_ = 0;  // with overhead, as in the limits
+  std::size_t media_bytes_ = 0;    // the same
+  // No media that can be dropped was queued before.
+  MonotonicTime oldest_media_ = MonotonicTime::max();
   Drops drops_;
   bool front_is_pinned_ = false;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <exception>
 #include <limits>
 #include <thread>
@@ -204,7 +203,7 @@ class ReaderPool {
 
   const std::vector<std::unique_ptr<Reader>> readers_;
   Mutex mutex_;
-  std::condition_variable_any returned_;
+  ConditionVariable returned_;
   std::vector<Reader*> idle_ VOICECHAN_GUARDED_BY(mutex_);  // the last one has the warmest cache
 };
 
