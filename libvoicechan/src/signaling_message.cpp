@@ -44,14 +44,13 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-json::error_code validate(std::string_view text, std::size_t max_depth) {
+bool is_json_with_whole_surrogates(std::string_view text, std::size_t max_depth) {
   json::parse_options options;
   options.max_depth = max_depth;
   json::basic_parser<ValidationHandler> parser(options);
   json::error_code error;
   const std::size_t taken = parser.write_some(false, text.data(), text.size(), error);
-  if (!error && taken < text.size()) error = json::error::extra_data;
-  return error;
+  return !error && taken == text.size();
 }
 
 bool is_surrogate_escape(std::string_view text) {
@@ -62,23 +61,19 @@ bool is_surrogate_escape(std::string_view text) {
 }
 
 /// The text with other characters in place of escaped surrogates: JSON if and only if `text` is.
-std::string without_surrogates(std::string text) {
-  for (std::size_t i = 0; (i = text.find('\\', i)) != std::string::npos; ++i) {
-    if (is_surrogate_escape(std::string_view(text).substr(i))) text[i + 2] = 'E';
+std::string without_surrogates(std::string_view text) {
+  std::string copy(text);
+  for (std::size_t i = 0; (i = copy.find('\\', i)) != std::string::npos; ++i) {
+    if (is_surrogate_escape(text.substr(i))) copy[i + 2] = 'E';
   }
-  return text;
+  return copy;
 }
 
+/// RFC 8259 allows an escape to name half a surrogate pair, and JavaScript writes such for a string
+/// that was cut within an emoji. Boost.JSON does not take them, so they are taken out of its sight.
 bool is_json(std::string_view text, std::size_t max_depth) {
-  json::error_code error = validate(text, max_depth);
-  // RFC 8259 allows half a surrogate pair, and JavaScript writes one where a string was cut within
-  // an emoji; Boost.JSON does not take it.
-  if (error == json::error::illegal_leading_surrogate ||
-      error == json::error::illegal_trailing_surrogate ||
-      error == json::error::expected_utf16_escape) {
-    error = validate(without_surrogates(std::string(text)), max_depth);
-  }
-  return !error;
+  return is_json_with_whole_surrogates(text, max_depth) ||
+         is_json_with_whole_surrogates(without_surrogates(text), max_depth);
 }
 
 /// One member of an object, as it is written: `"key" : value`.

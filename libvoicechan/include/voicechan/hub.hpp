@@ -45,12 +45,11 @@ class Session {
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
   /// Hands in one message from the client; what it causes goes out through transports before the
-  /// call returns. The session may be destroyed by such a transport while the call runs. A transport
-  /// may call this, too: a message to a group that is being sent to goes out when the frame under
-  /// way has reached all members.
-  /// Voice: relayed unchanged to all other members (text as control, binary as media).
-  /// Signaling: routed by `to`; every refusal is answered, see spec of the messages in the README.
-  /// Notifications: ignored.
+  /// call returns. The session may be destroyed by such a transport while the call runs. A
+  /// transport may call this, too: a message to a group that is being sent to goes out when the
+  /// frame under way has reached all members. Voice: relayed unchanged to all other members (text
+  /// as control, binary as media). Signaling: routed by `to`; every refusal is answered, see spec
+  /// of the messages in the README. Notifications: ignored.
   void receive(FrameKind kind, std::string bytes);
 
   /// Tells the client's session that a message was longer than the host was willing to buffer.

@@ -1,9 +1,5 @@
 #include "sqlite/database.hpp"
 
-#include <algorithm>
-#include <limits>
-#include <new>
-
 namespace voicechan::sqlite {
 
 std::error_code to_error_code(int result) noexcept {
@@ -37,9 +33,7 @@ Result<Connection> Connection::open(const std::string& path,
   Connection connection(handle);  // a failed open leaves a handle to close, too
   if (const auto error = to_error_code(result)) return error;
 
-  constexpr std::chrono::milliseconds kLongest{std::numeric_limits<int>::max()};
-  const auto patience = std::clamp(busy_timeout, std::chrono::milliseconds{0}, kLongest);
-  sqlite3_busy_timeout(handle, static_cast<int>(patience.count()));
+  sqlite3_busy_timeout(handle, static_cast<int>(busy_timeout.count()));
   return connection;
 }
 
@@ -57,6 +51,7 @@ int Statement::prepare() noexcept {
 }
 
 Query::~Query() {
+  if (handle_ == nullptr) return;  // could not be prepared; sqlite3_clear_bindings would crash
   sqlite3_reset(handle_);
   sqlite3_clear_bindings(handle_);
 }
@@ -73,9 +68,13 @@ std::error_code Query::run() noexcept {
   return error();
 }
 
-std::string Query::text(int column) const {
+std::string Query::text(int column) {
   const unsigned char* bytes = sqlite3_column_text(handle_, column);
-  if (bytes == nullptr) throw std::bad_alloc();
+  if (bytes == nullptr) {
+    const bool is_out_of_memory = sqlite3_errcode(sqlite3_db_handle(handle_)) == SQLITE_NOMEM;
+    result_ = is_out_of_memory ? SQLITE_NOMEM : SQLITE_CORRUPT;
+    return {};
+  }
   return {reinterpret_cast<const char*>(bytes),
           static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
 }

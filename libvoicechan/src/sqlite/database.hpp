@@ -12,8 +12,7 @@
 #include "voicechan/model.hpp"
 #include "voicechan/result.hpp"
 
-// The least that is needed over SQLite's C API: ownership, and result codes as our errors. Only
-// `Query::text` throws, and only std::bad_alloc.
+// The least that is needed over SQLite's C API: ownership, and result codes as our errors.
 
 namespace voicechan::sqlite {
 
@@ -26,6 +25,7 @@ class Connection {
  public:
   /// Opens a file, creating an empty one if there is none. `path` is always a file's: URIs and
   /// ":memory:" have no special meaning. Reads nothing yet, so a foreign file is noticed later.
+  /// `busy_timeout` is 0 to INT_MAX.
   static Result<Connection> open(const std::string& path, std::chrono::milliseconds busy_timeout);
 
   /// Runs statements that need no arguments and whose rows do not matter.
@@ -33,8 +33,6 @@ class Connection {
 
   bool is_in_transaction() const noexcept { return sqlite3_get_autocommit(handle()) == 0; }
   std::int64_t last_insert_id() const noexcept { return sqlite3_last_insert_rowid(handle()); }
-  /// The absolute path, independent of a later chdir.
-  std::string file_name() const { return sqlite3_db_filename(handle(), "main"); }
 
   sqlite3* handle() const noexcept { return handle_.get(); }
 
@@ -89,11 +87,12 @@ class Query {
   std::error_code run() noexcept;
 
   std::error_code error() const noexcept { return to_error_code(result_); }
+  bool is_busy() const noexcept { return (result_ & 0xff) == SQLITE_BUSY; }
   bool has_violated_unique() const noexcept { return result_ == SQLITE_CONSTRAINT_UNIQUE; }
 
   std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(handle_, column); }
-  /// A column that is never NULL.
-  std::string text(int column) const;
+  /// A column that is never NULL. If it is nevertheless, or memory runs out, `error` says so.
+  std::string text(int column);
 
  private:
   void bind(int index, std::int64_t value) noexcept;

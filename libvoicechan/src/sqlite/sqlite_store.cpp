@@ -22,8 +22,6 @@ using sqlite::Connection;
 using sqlite::Query;
 using sqlite::Statement;
 
-// ---- Schema
-
 /// Step i takes a file from user_version i to i + 1. Steps that have been released never change.
 ///
 /// `creator`, `addressee` and `inviter` refer to users by id without a foreign key: what a removed
@@ -56,13 +54,19 @@ constexpr std::int64_t kLatestVersion = kMigrations.size();
 /// PRAGMA application_id of our files: "VCHN".
 constexpr std::int64_t kApplicationId = 0x5643'484E;
 
+/// Why a query gave no (useful) row: it has failed, or else `absent`.
+std::error_code no_row(const Query& query, Errc absent) noexcept {
+  const auto error = query.error();
+  return error ? error : make_error_code(absent);
+}
+
 /// The file's schema version, 0 if it is empty. A file of somebody else is only looked at.
 Result<std::int64_t> read_version(const Connection& db) {
   Statement statement(db,
                       "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
                       " FROM pragma_application_id, pragma_user_version");
   Query query(statement);
-  if (!query.next()) return query.error() ? query.error() : make_error_code(Errc::store_corrupt);
+  if (!query.next()) return no_row(query, Errc::store_corrupt);
   const auto application_id = query.integer(0);
   const auto version = query.integer(1);
   const auto objects = query.integer(2);
@@ -77,18 +81,14 @@ Result<std::int64_t> read_version(const Connection& db) {
 /// two processes that switch a new file at the same time.
 std::error_code enter_wal_mode(const Connection& db, std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
+  Statement statement(db, "PRAGMA journal_mode = WAL");
   for (;;) {
     {
-      Statement statement(db, "PRAGMA journal_mode = WAL");
       Query query(statement);
-      if (query.next()) {
-        // Any other answer: the file system lacks the shared memory that WAL needs.
-        return query.text(0) == "wal" ? std::error_code() : Errc::store_unavailable;
-      }
-      const auto error = query.error();
-      if (error != Errc::store_unavailable || std::chrono::steady_clock::now() >= deadline) {
-        return error ? error : Errc::store_unavailable;
-      }
+      // Any answer but "wal": the file system lacks the shared memory that it needs.
+      if (query.next() && query.text(0) == "wal") return {};
+      const bool is_over = std::chrono::steady_clock::now() >= deadline;
+      if (!query.is_busy() || is_over) return no_row(query, Errc::store_unavailable);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -116,8 +116,6 @@ std::error_code prepare_file(Connection& db, std::chrono::milliseconds patience)
   if (error && db.is_in_transaction()) (void)db.execute("ROLLBACK");
   return error;
 }
-
-// ---- Connections
 
 /// The connection that writes. Each operation changes the file with at most one statement, its
 /// last: SQLite undoes a failed statement by itself, so that an operation that is refused leaves
@@ -207,35 +205,33 @@ class ReaderPool {
   std::vector<Reader*> idle_ VOICECHAN_GUARDED_BY(mutex_);  // the last one has the warmest cache
 };
 
-// ---- Rows
-
 std::int64_t to_column(WallTime time) noexcept { return time.time_since_epoch().count(); }
 
 /// Of "id, name, creator, created_at".
-Channel read_channel(const Query& row) {
+Channel read_channel(Query& row) {
   return {ChannelId{row.integer(0)}, row.text(1), UserId{row.integer(2)},
           WallTime(std::chrono::microseconds(row.integer(3)))};
 }
 
 /// Of "id, name".
-Identity read_identity(const Query& row) { return {UserId{row.integer(0)}, row.text(1)}; }
+Identity read_identity(Query& row) { return {UserId{row.integer(0)}, row.text(1)}; }
 
 /// The query's one row, or `absent`.
 template <class T>
-Result<T> read_one(Query& query, T (*read)(const Query&), Errc absent) {
-  if (query.next()) return read(query);
-  return query.error() ? query.error() : make_error_code(absent);
+Result<T> read_one(Query& query, T (*read)(Query&), Errc absent) {
+  if (!query.next()) return no_row(query, absent);
+  T row = read(query);
+  if (const auto error = query.error()) return error;
+  return row;
 }
 
 template <class T>
-Result<std::vector<T>> read_all(Query& query, T (*read)(const Query&)) {
+Result<std::vector<T>> read_all(Query& query, T (*read)(Query&)) {
   std::vector<T> rows;
   while (query.next()) rows.push_back(read(query));
   if (const auto error = query.error()) return error;
   return rows;
 }
-
-// ---- Store
 
 /// Runs an operation of the store; out of memory is the store being unavailable.
 template <class Operation>
@@ -307,10 +303,11 @@ class SqliteStore final : public Store {
       IssuedInvitation issued{
           {{}, channel, addressee, inviter, InvitationStatus::pending, created_at}, {}};
       Query channel_row(writer_.find_channel_name, channel.value);
-      if (!channel_row.next()) return or_refusal(channel_row, Errc::unknown_channel);
+      if (!channel_row.next()) return no_row(channel_row, Errc::unknown_channel);
       issued.channel_name = channel_row.text(0);
+      if (const auto error = channel_row.error()) return error;
       Query addressee_row(writer_.find_user_id, addressee.value);
-      if (!addressee_row.next()) return or_refusal(addressee_row, Errc::unknown_user);
+      if (!addressee_row.next()) return no_row(addressee_row, Errc::unknown_user);
 
       Query insert(writer_.insert_invitation, channel.value, addressee.value, inviter.value,
                    to_string(issued.invitation.status), to_column(created_at));
@@ -368,12 +365,6 @@ class SqliteStore final : public Store {
   }
 
  private:
-  /// Why a query gave no row.
-  static std::error_code or_refusal(const Query& query, Errc refusal) noexcept {
-    const auto error = query.error();
-    return error ? error : make_error_code(refusal);
-  }
-
   /// The user whose row a statement with "RETURNING id" has changed.
   static Result<Identity> changed_user(Query& change, const Username& name) {
     Identity identity{{}, name.str()};
@@ -422,6 +413,8 @@ Result<Connection> connect(const std::string& path, const SqliteStoreOptions& op
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
                                                  SqliteStoreOptions options) {
+  constexpr std::chrono::milliseconds kLongest{std::numeric_limits<int>::max()};
+  options.busy_timeout = std::clamp(options.busy_timeout, std::chrono::milliseconds(0), kLongest);
   return answer([&]() -> Result<std::unique_ptr<Store>> {
     auto writer = connect(path, options);
     if (!writer) return writer.error();
@@ -429,7 +422,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
 
     std::vector<std::unique_ptr<Reader>> readers;
     for (std::size_t i = 0; i < kReaders; ++i) {
-      auto reader = connect(writer->file_name(), options);
+      auto reader = connect(path, options);
       if (!reader) return reader.error();
       if (const auto error = reader->execute("PRAGMA query_only = ON")) return error;
       readers.push_back(std::make_unique<Reader>(*std::move(reader)));
