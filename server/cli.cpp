@@ -2,12 +2,31 @@
 
 #include <CLI/CLI.hpp>
 #include <asio/ip/address.hpp>
-#include <map>
+#include <sstream>
 
 namespace voicechan::server {
 namespace {
 
 constexpr const char* kMemory = ":memory:";
+
+/// A number, with a fraction, between the two. CLI::Range lets NaN pass.
+CLI::Validator between(double min, double max) {
+  return CLI::Validator(
+      [min, max](const std::string& text) {
+        double number = 0;
+        const bool is_number = CLI::detail::lexical_cast(text, number);
+        if (is_number && number >= min && number <= max) return std::string();
+        std::ostringstream reason;
+        reason << '"' << text << "\" is not a number from " << min << " to " << max;
+        return reason.str();
+      },
+      "");
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& text) { return text.empty() ? std::string("is empty") : ""; }, "");
+}
 
 /// Options that take seconds, with a fraction, and are kept in milliseconds.
 void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& value,
@@ -19,7 +38,7 @@ void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& val
            value = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
          },
          help)
-      ->check(CLI::Range(0.05, 86'400.0))
+      ->check(between(0.05, 86'400))
       ->type_name("SECONDS")
       ->default_str(text.substr(0, text.find('.') + 2));
 }
@@ -57,6 +76,7 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->type_name("ADDR:PORT")
       ->default_str("127.0.0.1:8000");
   serve.add_option("--db", line.database, "The SQLite database, or :memory: to keep nothing")
+      ->check(not_empty())
       ->type_name("FILE")
       ->default_str("voicechan.db");
   serve.add_option("--workers", options.workers, "Event loops; 0 means one per core")
@@ -70,15 +90,14 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   serve.add_flag("--allow-query-token", options.allow_query_token,
                  "Accept a WebSocket's key as ?token=KEY too (URLs end up in logs of proxies)");
   serve.add_option("--max-connections", options.max_connections, "Connections per worker")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
       ->capture_default_str();
-  const std::map<std::string, spdlog::level::level_enum> levels{{"debug", spdlog::level::debug},
-                                                                {"info", spdlog::level::info},
-                                                                {"warn", spdlog::level::warn},
-                                                                {"error", spdlog::level::err},
-                                                                {"off", spdlog::level::off}};
-  serve.add_option("--log-level", line.log_level, "debug, info, warn, error or off")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
+  serve
+      .add_option_function<std::string>(
+          "--log-level",
+          [&line](const std::string& name) { line.log_level = spdlog::level::from_str(name); },
+          "debug, info, warn, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL")
       ->default_str("info");
 
@@ -98,7 +117,12 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   add_size("--max-json-depth", options.hub.max_json_depth, "Nesting of a signaling message");
   add_size("--max-body-bytes", options.http.max_body_bytes, "Body of a request (413)");
   add_size("--max-header-bytes", options.http.max_header_bytes, "Header fields, together (431)");
+  add_size("--max-header-count", options.http.max_header_count, "Header fields of a request (431)");
   add_size("--max-target-bytes", options.http.max_target_bytes, "URL of a request (414)");
+  add_size("--max-waiting-requests", options.max_waiting_requests,
+           "Requests waiting for a blocking thread (503)");
+  add_size("--max-control-frames", options.max_control_frames,
+           "Pings and pongs of a WebSocket per second (1008)");
   add_size("--max-queued-control-bytes", options.outbox.max_control_bytes,
            "Text waiting for one slow client before it is closed (1013)");
   add_size("--busy-queued-bytes", options.outbox.congested_bytes,
@@ -108,13 +132,13 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   serve
       .add_option("--signaling-rate", options.hub.signaling_messages_per_second,
                   "Signaling messages per second and connection; 0 means any (rate_limited)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(between(0, 1e9))
       ->group(limits)
       ->capture_default_str();
   serve
       .add_option("--signaling-burst", options.hub.signaling_burst,
                   "Signaling messages that may come at once")
-      ->check(CLI::Range(1.0, 1e9))
+      ->check(between(1, 1e9))
       ->group(limits)
       ->capture_default_str();
 
@@ -143,6 +167,7 @@ void add_user_commands(CLI::App& user, CommandLine& line) {
     CLI::App* sub = user.add_subcommand(name, help);
     if (has_name) sub->add_option("NAME", line.username, "The user's name")->required();
     sub->add_option("--db", line.database, "The SQLite database")
+        ->check(not_empty())
         ->type_name("FILE")
         ->default_str("voicechan.db");
     sub->callback([&line, command] { line.command = command; });

@@ -83,6 +83,10 @@ void Connection::abort(std::string_view reason) noexcept {
   close();
 }
 
+void Connection::run_if_open(const std::function<void()>& action) noexcept {
+  if (state_ == State::open) guarded(action);
+}
+
 void Connection::resume_reading() {
   is_paused_ = false;
   wait_readable();

@@ -2,6 +2,7 @@
 
 #include <asio/ip/tcp.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -79,6 +80,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   const Outbox::Drops& drops() const noexcept { return output_.outbox().drops(); }
   /// False after `finish` or `abort`.
   bool is_open() const noexcept { return state_ == State::open; }
+
+  /// Runs `action` unless `finish` or `abort` came first; what it throws ends this connection only.
+  void run_if_open(const std::function<void()>& action) noexcept;
 
   /// While paused nothing is read; what has arrived stays in the kernel.
   void pause_reading() noexcept { is_paused_ = true; }

@@ -54,7 +54,8 @@ void HttpSession::process(std::string_view input) {
 void HttpSession::begin_request(HttpRequest request) {
   is_busy_ = true;
   framing_ = {request.is_http_1_0, request.keep_alive, request.method == "HEAD"};
-  // About the server as a whole (RFC 9110, section 9.3.7); the codec lets it pass with OPTIONS only.
+  // About the server as a whole (RFC 9110, section 9.3.7); the codec lets it pass with OPTIONS
+  // only.
   if (request.target == "*") return respond(make_options_response("GET, HEAD, OPTIONS, POST"));
   auto found = route(request.target);
   if (const auto* error = std::get_if<RouteError>(&found)) {

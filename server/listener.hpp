@@ -34,7 +34,7 @@ class Listener {
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   Adopt adopt_;
-  int reserve_descriptor_;  // given up for a moment to accept and refuse when there is no other
+  int reserve_descriptor_;    // given up for a moment to accept and refuse when there is no other
   bool is_refusing_ = false;  // has been logged
 };
 

@@ -36,7 +36,7 @@ struct ServerOptions {
   /// Requests that wait for a blocking thread; more are answered with 503.
   std::size_t max_waiting_requests = 10'000;
   /// Pings and pongs that a WebSocket may send per second; more close it with 1008.
-  std::uint32_t max_control_frames = 500;
+  std::size_t max_control_frames = 500;
   HttpLimits http;
   WebSocketLimits websocket;
   OutboxLimits outbox;

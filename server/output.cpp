@@ -29,10 +29,6 @@ void Output::write(std::string bytes) {
 
 void Output::write_last(std::string bytes) { last_ = std::move(bytes); }
 
-bool Output::is_empty() const noexcept {
-  return raw_.empty() && outbox_.is_empty() && last_.empty();
-}
-
 std::size_t Output::gather(Gathering& gathering) const {
   gathering.count = 0;
   std::size_t total = 0;

@@ -2,10 +2,14 @@
 
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <future>
 #include <iostream>
 #include <sstream>
 #include <system_error>
+#include <thread>
 
 #include "commands.hpp"
 #include "keys.hpp"
@@ -111,6 +115,21 @@ void wait_for_signal(asio::io_context& io, asio::signal_set& signals) {
   io.run();
 }
 
+/// Stops the server, or ends the process should that take longer than `patience`: a call of the
+/// store cannot be interrupted while another process has the database locked. Nobody has been
+/// promised what it had to write.
+void stop_within(std::chrono::milliseconds patience, Server& server) {
+  std::promise<void> stopped;
+  std::thread watch([patience, end = stopped.get_future()] {
+    if (end.wait_for(patience) == std::future_status::ready) return;
+    spdlog::warn("stopped without waiting for the database");
+    std::_Exit(0);
+  });
+  server.stop();
+  stopped.set_value();
+  watch.join();
+}
+
 }  // namespace
 
 int run_serve(const CommandLine& line) {
@@ -148,7 +167,7 @@ int run_serve(const CommandLine& line) {
   std::cout << "listening on http://" << address << std::endl;
   spdlog::info("serving on {} with database {}", address, line.database);
   wait_for_signal(io, signals);
-  server->stop();
+  stop_within(line.server.drain_timeout + std::chrono::milliseconds(500), *server);
   spdlog::info("stopped");
   return 0;
 }

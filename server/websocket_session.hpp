@@ -42,7 +42,7 @@ class WebSocketSession final : public Protocol, private Transport {
   const Endpoint endpoint_;
   bool is_closing_ = false;  // our close frame is queued; we wait for the peer's
   bool has_pong_ = false;
-  std::uint32_t control_frames_ = 0;  // in the second that began at control_second_
+  std::size_t control_frames_ = 0;  // in the second that began at control_second_
   MonotonicTime control_second_{};
   std::string pong_;  // the newest ping that could not be answered yet
   MonotonicTime last_received_;

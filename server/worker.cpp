@@ -89,10 +89,14 @@ std::string_view Worker::http_date() {
 
 void Worker::adopt(asio::ip::tcp::socket socket) {
   if (connections_.size() >= services_.options.max_connections) {
+    if (!std::exchange(is_full_, true)) {
+      spdlog::warn("a worker has {} connections: more are refused", connections_.size());
+    }
     asio::error_code ignored;
     Listener::refuse(socket.release(ignored));
     return;
   }
+  is_full_ = false;
   auto connection = std::make_shared<Connection>(*this, std::move(socket));
   connections_.insert(connection);
   connection->start(std::make_unique<HttpSession>(*connection));

@@ -45,8 +45,8 @@ class Worker {
   /// Runs the loop until drained.
   void run();
 
-  /// Stops accepting and ends connections in an orderly way; `run` returns when none is left, at the
-  /// latest after `patience`, when it cuts the rest. From any thread.
+  /// Stops accepting and ends connections in an orderly way; `run` returns when none is left, at
+  /// the latest after `patience`, when it cuts the rest. From any thread.
   void request_drain(std::chrono::milliseconds patience);
 
   /// Has the worker's thread run `action` soon. From any thread.
@@ -78,7 +78,6 @@ class Worker {
   void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
   /// Lets go of a closed connection at the end of the turn.
   void retire(Connection& connection);
-  std::size_t connection_count() const noexcept { return connections_.size(); }
 
  private:
   void begin_turn() noexcept;
@@ -103,6 +102,7 @@ class Worker {
   std::string date_;
   bool is_in_turn_ = false;
   bool is_draining_ = false;
+  bool is_full_ = false;  // has been logged
 };
 
 template <class Job, class Done>
