@@ -1,0 +1,210 @@
+#include "cli.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <ostream>
+#include <vector>
+
+namespace voicechan::server {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using Arguments = std::vector<const char*>;
+
+CommandLine parse(Arguments arguments) {
+  arguments.insert(arguments.begin(), "voicechan-server");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+/// How the line is refused, or what it prints; status -1 if it is accepted.
+CommandLineExit exit_of(const Arguments& arguments) {
+  try {
+    parse(arguments);
+    return {-1, {}};
+  } catch (const CommandLineExit& exit) {
+    return exit;
+  }
+}
+
+struct WrongLine {
+  Arguments arguments;
+};
+
+void PrintTo(const WrongLine& line, std::ostream* out) {
+  for (const char* argument : line.arguments) *out << '\'' << argument << "' ";
+}
+
+class WrongLineTest : public ::testing::TestWithParam<WrongLine> {};
+
+TEST_P(WrongLineTest, GivesStatus2AndOneLine) {
+  const CommandLineExit exit = exit_of(GetParam().arguments);
+  EXPECT_EQ(exit.status, 2);
+  EXPECT_THAT(exit.text, ::testing::StartsWith("voicechan-server: "));
+  EXPECT_THAT(exit.text, ::testing::EndsWith("\n"));
+  EXPECT_EQ(std::count(exit.text.begin(), exit.text.end(), '\n'), 1);
+  EXPECT_LT(exit.text.size(), 200u) << exit.text;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Commands, WrongLineTest,
+    ::testing::Values(WrongLine{{}}, WrongLine{{"dance"}}, WrongLine{{"user"}},
+                      WrongLine{{"serve", "user", "list"}}, WrongLine{{"user", "dance"}},
+                      WrongLine{{"user", "add"}}, WrongLine{{"user", "add", "a", "b"}},
+                      WrongLine{{"user", "remove"}}, WrongLine{{"user", "token"}},
+                      WrongLine{{"user", "list", "a"}}, WrongLine{{"user", "list", "--db"}},
+                      WrongLine{{"user", "list", "--db", ""}},
+                      WrongLine{{"user", "list", "--db", ":memory:"}},
+                      WrongLine{{"user", "add", "a", "--workers", "1"}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Listen, WrongLineTest,
+    ::testing::Values(WrongLine{{"serve", "--listen"}}, WrongLine{{"serve", "--listen", ""}},
+                      WrongLine{{"serve", "--listen", "8000"}},
+                      WrongLine{{"serve", "--listen", ":8000"}},
+                      WrongLine{{"serve", "--listen", "127.0.0.1"}},
+                      WrongLine{{"serve", "--listen", "127.0.0.1:"}},
+                      WrongLine{{"serve", "--listen", "127.0.0.1:65536"}},
+                      WrongLine{{"serve", "--listen", "127.0.0.1:99999999999999999999"}},
+                      WrongLine{{"serve", "--listen", "127.0.0.1:-1"}},
+                      WrongLine{{"serve", "--listen", "127.0.0.1:80x"}},
+                      WrongLine{{"serve", "--listen", "256.0.0.1:80"}},
+                      WrongLine{{"serve", "--listen", "[::1:80"}},
+                      WrongLine{{"serve", "--listen", "nohost:80"}},
+                      WrongLine{{"serve", "--try", "--listen", "0.0.0.0:80"}},
+                      WrongLine{{"serve", "--try", "--listen", "[::]:80"}}));
+
+INSTANTIATE_TEST_SUITE_P(Values, WrongLineTest,
+                         ::testing::Values(WrongLine{{"serve", "extra"}},
+                                           WrongLine{{"serve", "--dance"}},
+                                           WrongLine{{"serve", "--db", ""}},
+                                           WrongLine{{"serve", "--db", "a", "--db", "b"}},
+                                           WrongLine{{"serve", "--workers", "-1"}},
+                                           WrongLine{{"serve", "--workers", "65"}},
+                                           WrongLine{{"serve", "--workers", "two"}},
+                                           WrongLine{{"serve", "--blocking-threads", "0"}},
+                                           WrongLine{{"serve", "--max-connections", "0"}},
+                                           WrongLine{{"serve", "--max-message-bytes", "0"}},
+                                           WrongLine{{"serve", "--max-body-bytes", "1kb"}},
+                                           WrongLine{{"serve", "--log-level", "loud"}},
+                                           WrongLine{{"serve", "--try=maybe"}}));
+
+INSTANTIATE_TEST_SUITE_P(Fractions, WrongLineTest,
+                         ::testing::Values(WrongLine{{"serve", "--ping-interval", "0"}},
+                                           WrongLine{{"serve", "--ping-interval", "-1"}},
+                                           WrongLine{{"serve", "--ping-interval", "nan"}},
+                                           WrongLine{{"serve", "--ping-interval", "inf"}},
+                                           WrongLine{{"serve", "--ping-interval", "1e300"}},
+                                           WrongLine{{"serve", "--ping-interval", "25s"}},
+                                           WrongLine{{"serve", "--signaling-rate", "-1"}},
+                                           WrongLine{{"serve", "--signaling-rate", "nan"}},
+                                           WrongLine{{"serve", "--signaling-rate", "inf"}},
+                                           WrongLine{{"serve", "--signaling-burst", "0"}},
+                                           WrongLine{{"serve", "--signaling-burst", "nan"}}));
+
+TEST(CommandLineTest, ARefusalNamesTheOptionAndTheValue) {
+  const std::string text = exit_of({"serve", "--listen", "nonsense"}).text;
+  EXPECT_THAT(text, HasSubstr("--listen"));
+  EXPECT_THAT(text, HasSubstr("nonsense"));
+}
+
+TEST(CommandLineTest, HelpIsNoError) {
+  const CommandLineExit exit = exit_of({"serve", "--help"});
+  EXPECT_EQ(exit.status, 0);
+  EXPECT_THAT(exit.text, HasSubstr("--listen"));
+}
+
+TEST(CommandLineTest, HelpOfServeNamesEveryLimitAndDeadline) {
+  const std::string text = exit_of({"serve", "--help"}).text;
+  for (const char* option : {"--max-message-bytes",
+                             "--max-signaling-bytes",
+                             "--max-fragments",
+                             "--max-json-depth",
+                             "--max-body-bytes",
+                             "--max-header-bytes",
+                             "--max-header-count",
+                             "--max-target-bytes",
+                             "--max-waiting-requests",
+                             "--max-control-frames",
+                             "--max-queued-control-bytes",
+                             "--busy-queued-bytes",
+                             "--max-queued-media-bytes",
+                             "--max-media-age",
+                             "--max-connections",
+                             "--signaling-rate",
+                             "--signaling-burst",
+                             "--handshake-timeout",
+                             "--body-timeout",
+                             "--idle-timeout",
+                             "--write-timeout",
+                             "--message-timeout",
+                             "--ping-interval",
+                             "--ping-timeout",
+                             "--close-timeout",
+                             "--drain-timeout"}) {
+    EXPECT_THAT(text, HasSubstr(option));
+  }
+}
+
+TEST(CommandLineTest, TheVersionIsNoError) {
+  const CommandLineExit exit = exit_of({"--version"});
+  EXPECT_EQ(exit.status, 0);
+  EXPECT_THAT(exit.text, ::testing::StartsWith("voicechan-server "));
+}
+
+TEST(CommandLineTest, ServeHasDefaults) {
+  const CommandLine line = parse({"serve"});
+  EXPECT_EQ(line.command, CommandLine::Command::serve);
+  EXPECT_EQ(line.database, "voicechan.db");
+  EXPECT_EQ(line.server.listen_address, "127.0.0.1");
+  EXPECT_EQ(line.server.listen_port, 8000);
+  EXPECT_FALSE(line.server.allow_query_token);
+  EXPECT_EQ(line.log_level, spdlog::level::info);
+}
+
+TEST(CommandLineTest, ListensOnAnIpv6Address) {
+  const CommandLine line = parse({"serve", "--listen", "[::1]:0"});
+  EXPECT_EQ(line.server.listen_address, "::1");
+  EXPECT_EQ(line.server.listen_port, 0);
+}
+
+TEST(CommandLineTest, TakesSecondsWithAFraction) {
+  EXPECT_EQ(parse({"serve", "--write-timeout", "1.5"}).server.deadlines.write, 1500ms);
+}
+
+TEST(CommandLineTest, ARateOfZeroSwitchesItOff) {
+  EXPECT_EQ(parse({"serve", "--signaling-rate", "0"}).server.hub.signaling_messages_per_second, 0);
+}
+
+TEST(CommandLineTest, TakesALogLevel) {
+  EXPECT_EQ(parse({"serve", "--log-level", "error"}).log_level, spdlog::level::err);
+  EXPECT_EQ(parse({"serve", "--log-level", "warn"}).log_level, spdlog::level::warn);
+}
+
+TEST(CommandLineTest, TryAllowsQueryTokensAndKeepsNothing) {
+  const CommandLine line = parse({"serve", "--try"});
+  EXPECT_TRUE(line.is_try);
+  EXPECT_TRUE(line.server.allow_query_token);
+  EXPECT_EQ(line.database, ":memory:");
+}
+
+TEST(CommandLineTest, TryKeepsADatabaseThatIsNamed) {
+  EXPECT_EQ(parse({"serve", "--try", "--db", "file"}).database, "file");
+}
+
+TEST(CommandLineTest, UserCommandsTakeANameAndADatabase) {
+  using Command = CommandLine::Command;
+  const CommandLine added = parse({"user", "add", "alice", "--db", "file"});
+  EXPECT_EQ(added.command, Command::user_add);
+  EXPECT_EQ(added.username, "alice");
+  EXPECT_EQ(added.database, "file");
+  EXPECT_EQ(parse({"user", "list"}).command, Command::user_list);
+  EXPECT_EQ(parse({"user", "remove", "alice"}).command, Command::user_remove);
+  EXPECT_EQ(parse({"user", "token", "alice"}).command, Command::user_token);
+  EXPECT_EQ(parse({"user", "list"}).database, "voicechan.db");
+}
+
+}  // namespace
+}  // namespace voicechan::server

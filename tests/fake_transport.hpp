@@ -1,0 +1,158 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "voicechan/hub.hpp"
+
+// Clients in memory, and hubs of one backplane that one thread drives.
+
+namespace voicechan {
+
+inline std::vector<std::string> bytes_of(const std::vector<Frame>& frames) {
+  std::vector<std::string> result;
+  for (const Frame& frame : frames) result.push_back(frame.bytes());
+  return result;
+}
+
+/// Keeps what it is given. `on_send` is called after that and may destroy this transport.
+class FakeTransport final : public Transport {
+ public:
+  void send(const Frame& frame) noexcept override {
+    frames.push_back(frame);
+    if (!on_send) return;
+    const auto hook = on_send;  // outlives this object
+    hook(frame);
+  }
+  bool is_congested() const noexcept override { return congested; }
+
+  std::vector<std::string> texts() const { return bytes_of(frames); }
+
+  std::vector<Frame> frames;
+  std::function<void(const Frame&)> on_send;
+  bool congested = false;
+};
+
+/// One connection. A pointer to it that is reset takes transport and session away at once.
+struct Client {
+  std::vector<std::string> texts() const { return transport.texts(); }
+  void send(std::string text) { session.receive(FrameKind::text, std::move(text)); }
+
+  FakeTransport transport;
+  Session session;  // ends before its transport
+};
+
+using ClientPtr = std::unique_ptr<Client>;
+
+inline boost::json::value parse_json(std::string_view text) {
+  boost::json::error_code error;
+  auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()), error);
+  EXPECT_FALSE(error) << text;
+  return value;
+}
+
+inline RoomName room_name(std::string_view text) {
+  auto name = RoomName::parse(text);
+  EXPECT_TRUE(name) << text;
+  return *std::move(name);
+}
+
+inline Identity user(std::int64_t id) { return {UserId{id}, "user" + std::to_string(id)}; }
+
+/// Some hubs of one backplane, all driven by the calling thread.
+class HubSystem {
+ public:
+  explicit HubSystem(std::size_t hub_count = 1, HubOptions options = {}) {
+    for (std::size_t i = 0; i < hub_count; ++i) {
+      auto hub = Hub::attach(backplane_, options, [this] { is_woken_ = true; });
+      EXPECT_TRUE(hub);
+      hubs_.push_back(*std::move(hub));
+    }
+    settle();
+  }
+
+  /// The hub for a test's `index`-th client: neighbours are on different hubs if there are several.
+  Hub& hub(std::size_t index) { return *hubs_[index % hubs_.size()]; }
+  std::unique_ptr<Hub>& owned_hub(std::size_t index) { return hubs_[index % hubs_.size()]; }
+  std::size_t hub_count() const { return hubs_.size(); }
+  Backplane& backplane() { return backplane_; }
+  std::size_t session_count() const {
+    std::size_t count = 0;
+    for (const auto& each : hubs_) count += each->session_count();
+    return count;
+  }
+
+  /// Ticks all hubs until nothing is under way between them.
+  void settle() {
+    do {
+      is_woken_ = false;
+      for (const auto& each : hubs_) {
+        if (each != nullptr) each->tick(now_);
+      }
+    } while (is_woken_);
+  }
+
+  void advance(std::chrono::milliseconds time) {
+    now_ += time;
+    settle();
+  }
+
+  ClientPtr join_voice(std::size_t hub_index, std::string_view room = "general") {
+    auto client = std::make_unique<Client>();
+    client->session = hub(hub_index).join_voice(user(1), room_name(room), client->transport);
+    return client;
+  }
+
+  ClientPtr open_signaling(std::size_t hub_index) {
+    auto client = std::make_unique<Client>();
+    client->session = hub(hub_index).open_signaling(user(1), client->transport);
+    return client;
+  }
+
+  ClientPtr open_notifications(std::size_t hub_index, std::int64_t user_id) {
+    auto client = std::make_unique<Client>();
+    client->session = hub(hub_index).open_notifications(user(user_id), client->transport);
+    return client;
+  }
+
+  void send(Client& client, std::string text) {
+    client.send(std::move(text));
+    settle();
+  }
+
+  /// A joined signaling client whose transport is empty again, and its id.
+  std::pair<ClientPtr, std::string> join_signaling(std::size_t hub_index) {
+    auto client = open_signaling(hub_index);
+    send(*client, R"({"type":"join"})");
+    EXPECT_EQ(client->transport.frames.size(), 1u);
+    const auto reply = parse_json(client->transport.frames.at(0).bytes());
+    client->transport.frames.clear();
+    return {std::move(client), reply.at("id").as_string().c_str()};
+  }
+
+ private:
+  InProcessBackplane backplane_{0x1234};
+  std::vector<std::unique_ptr<Hub>> hubs_;
+  bool is_woken_ = false;
+  MonotonicTime now_{std::chrono::hours(1)};
+};
+
+/// For `TEST_P`: the parameter is the number of hubs.
+class HubSystemTest : public ::testing::TestWithParam<int> {
+ protected:
+  HubSystem system{static_cast<std::size_t>(GetParam())};
+};
+
+inline std::string hub_count_name(const ::testing::TestParamInfo<int>& info) {
+  return std::to_string(info.param) + (info.param == 1 ? "Hub" : "Hubs");
+}
+
+}  // namespace voicechan

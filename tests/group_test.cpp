@@ -1,0 +1,191 @@
+#include "group.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fake_transport.hpp"
+
+namespace voicechan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// Keeps what is published to the other hubs.
+class FakeSubscription final : public Subscription {
+ public:
+  explicit FakeSubscription(std::vector<std::string>& published) : published_(published) {}
+  void publish(const Frame& frame) override { published_.push_back(frame.bytes()); }
+
+ private:
+  std::vector<std::string>& published_;
+};
+
+struct Member : Group::Membership {
+  FakeTransport transport;
+};
+
+class GroupTest : public ::testing::Test {
+ protected:
+  void add(Member& member) { group.add(member, member.transport); }
+  void send(const char* text, const Member* except = nullptr) {
+    group.fan_out(Frame::control_text(text), except);
+  }
+
+  std::vector<std::string> published;
+  Group group{std::make_unique<FakeSubscription>(published)};
+  Member a, b, c, d;
+};
+
+TEST_F(GroupTest, FrameReachesAllMembersButTheExcepted) {
+  for (Member* each : {&a, &b, &c}) add(*each);
+  send("x", &b);
+  EXPECT_THAT(a.transport.texts(), ElementsAre("x"));
+  EXPECT_THAT(b.transport.texts(), IsEmpty());
+  EXPECT_THAT(c.transport.texts(), ElementsAre("x"));
+}
+
+TEST_F(GroupTest, FrameWithoutExceptionReachesAll) {
+  for (Member* each : {&a, &b}) add(*each);
+  send("x");
+  EXPECT_THAT(a.transport.texts(), ElementsAre("x"));
+  EXPECT_THAT(b.transport.texts(), ElementsAre("x"));
+}
+
+TEST_F(GroupTest, FanOutDoesNotPublish) {
+  add(a);
+  send("x");
+  EXPECT_THAT(published, IsEmpty());
+}
+
+TEST_F(GroupTest, PublishGoesToTheOtherHubsOnly) {
+  add(a);
+  group.publish(Frame::control_text("x"));
+  EXPECT_THAT(published, ElementsAre("x"));
+  EXPECT_THAT(a.transport.texts(), IsEmpty());
+}
+
+TEST_F(GroupTest, RemovedMemberGetsNothing) {
+  for (Member* each : {&a, &b, &c}) add(*each);
+  group.remove(a);
+  send("x", &b);
+  EXPECT_THAT(a.transport.texts(), IsEmpty());
+  EXPECT_THAT(b.transport.texts(), IsEmpty());
+  EXPECT_THAT(c.transport.texts(), ElementsAre("x"));
+}
+
+TEST_F(GroupTest, MembersCanBeRemovedInAnyOrder) {
+  for (Member* each : {&a, &b, &c, &d}) add(*each);
+  for (Member* each : {&b, &d, &a, &c}) {
+    EXPECT_FALSE(group.is_disposable());
+    group.remove(*each);
+  }
+  EXPECT_TRUE(group.is_disposable());
+}
+
+TEST_F(GroupTest, GroupIsNotDisposableWhileItSends) {
+  add(a);
+  bool was_disposable = true;
+  a.transport.on_send = [&](const Frame&) {
+    group.remove(a);
+    was_disposable = group.is_disposable();
+  };
+  send("x");
+  EXPECT_FALSE(was_disposable);
+  EXPECT_TRUE(group.is_disposable());
+}
+
+TEST_F(GroupTest, MemberRemovedBeforeItsTurnGetsNothing) {
+  for (Member* each : {&a, &b, &c}) add(*each);
+  a.transport.on_send = [&](const Frame&) { group.remove(b); };
+  send("x");
+  EXPECT_THAT(b.transport.texts(), IsEmpty());
+  EXPECT_THAT(c.transport.texts(), ElementsAre("x"));
+}
+
+TEST_F(GroupTest, MemberAddedDuringAFanOutGetsTheNextFrame) {
+  for (Member* each : {&a, &b}) add(*each);
+  a.transport.on_send = [&](const Frame&) {
+    a.transport.on_send = nullptr;
+    add(c);
+  };
+  send("1");
+  send("2");
+  EXPECT_THAT(c.transport.texts(), ElementsAre("2"));
+}
+
+TEST_F(GroupTest, MembershipsStayRightWhenHolesAreClosed) {
+  for (Member* each : {&a, &b, &c, &d}) add(*each);
+  a.transport.on_send = [&](const Frame&) {
+    group.remove(a);
+    group.remove(c);
+  };
+  send("1");
+  send("2", &d);
+  EXPECT_THAT(b.transport.texts(), ElementsAre("1", "2"));
+  EXPECT_THAT(d.transport.texts(), ElementsAre("1"));
+  group.remove(b);
+  group.remove(d);
+  EXPECT_TRUE(group.is_disposable());
+}
+
+TEST_F(GroupTest, MemberMayLeaveAndComeBackWhileItIsSentTo) {
+  for (Member* each : {&a, &b}) add(*each);
+  a.transport.on_send = [&](const Frame&) {
+    a.transport.on_send = nullptr;
+    group.remove(a);
+    add(a);
+  };
+  send("1");
+  send("2");
+  EXPECT_THAT(a.transport.texts(), ElementsAre("1", "2"));
+  EXPECT_THAT(b.transport.texts(), ElementsAre("1", "2"));
+}
+
+// A frame sent out of a fan-out overtook the one under way at the members behind the sender.
+TEST_F(GroupTest, FrameSentDuringAFanOutComesSecondForAll) {
+  for (Member* each : {&a, &b, &c}) add(*each);
+  b.transport.on_send = [&](const Frame&) {
+    b.transport.on_send = nullptr;
+    send("2", &b);
+  };
+  send("1");
+  EXPECT_THAT(a.transport.texts(), ElementsAre("1", "2"));
+  EXPECT_THAT(b.transport.texts(), ElementsAre("1"));
+  EXPECT_THAT(c.transport.texts(), ElementsAre("1", "2"));
+}
+
+TEST_F(GroupTest, FrameThatWaitsReachesThoseWhoWereMembersWhenItWasSent) {
+  for (Member* each : {&a, &b}) add(*each);
+  a.transport.on_send = [&](const Frame&) {
+    a.transport.on_send = nullptr;
+    send("2");
+    add(c);
+    group.remove(b);
+  };
+  send("1");
+  EXPECT_THAT(a.transport.texts(), ElementsAre("1", "2"));
+  EXPECT_THAT(b.transport.texts(), IsEmpty());
+  EXPECT_THAT(c.transport.texts(), IsEmpty());
+  send("3");
+  EXPECT_THAT(c.transport.texts(), ElementsAre("3"));
+}
+
+TEST_F(GroupTest, ManyRepliesToRepliesDoNotDeepenTheStack) {
+  for (Member* each : {&a, &b}) add(*each);
+  int left = 100'000;
+  const auto reply = [&](const Frame&) {
+    if (--left > 0) send("x");
+  };
+  a.transport.on_send = reply;
+  send("x");
+  EXPECT_EQ(a.transport.frames.size(), 100'000u);
+  EXPECT_EQ(b.transport.frames.size(), 100'000u);
+}
+
+}  // namespace
+}  // namespace voicechan

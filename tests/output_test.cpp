@@ -1,0 +1,230 @@
+#include "output.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace voicechan::server {
+namespace {
+
+constexpr MonotonicTime kStart{};
+
+/// Writes the next `bytes` of an output, as a socket would that takes no more.
+std::string take(Output& output, std::size_t bytes) {
+  Output::Gathering gathering;
+  std::string taken;
+  const std::size_t total = output.gather(gathering);
+  bytes = std::min(bytes, total);
+  for (std::size_t i = 0; i < gathering.count && taken.size() < bytes; ++i) {
+    const iovec& buffer = gathering.buffers[i];
+    taken.append(static_cast<const char*>(buffer.iov_base),
+                 std::min(buffer.iov_len, bytes - taken.size()));
+  }
+  output.consume(bytes);
+  return taken;
+}
+
+std::string take_all(Output& output) {
+  std::string taken;
+  while (true) {
+    const std::string more = take(output, std::string::npos);
+    if (more.empty()) return taken;
+    taken += more;
+  }
+}
+
+void push(Output& output, std::string text, MonotonicTime now = kStart) {
+  ASSERT_TRUE(output.push(Frame::control_text(std::move(text)), now));
+}
+
+std::string text_frame(std::string_view text) {
+  std::uint8_t header[kMaxFrameHeaderBytes];
+  const std::size_t size = encode_frame_header(FrameKind::text, text.size(), header);
+  return std::string(reinterpret_cast<const char*>(header), size).append(text);
+}
+
+class OutputTest : public ::testing::Test {
+ protected:
+  OutboxLimits limits_;
+  Output output_{limits_};
+};
+
+TEST_F(OutputTest, HasNothingAtFirst) {
+  Output::Gathering gathering;
+  EXPECT_EQ(output_.gather(gathering), 0u);
+}
+
+TEST_F(OutputTest, WritesAHeaderInFrontOfAFrame) {
+  push(output_, "hello");
+  EXPECT_EQ(take_all(output_), text_frame("hello"));
+}
+
+TEST_F(OutputTest, WritesTheHeaderOfAnEmptyFrame) {
+  push(output_, "");
+  EXPECT_EQ(take_all(output_), text_frame(""));
+}
+
+TEST_F(OutputTest, RawBytesOvertakeFramesThatHaveNotBegun) {
+  push(output_, "data");
+  output_.write("raw");
+  EXPECT_EQ(take_all(output_), "raw" + text_frame("data"));
+}
+
+TEST_F(OutputTest, RawBytesWaitForTheEndOfAFrameThatHasBegun) {
+  push(output_, "first");
+  push(output_, "second");
+  const std::string begun = take(output_, 1);
+  output_.write("raw");
+  EXPECT_EQ(begun + take_all(output_), text_frame("first") + "raw" + text_frame("second"));
+}
+
+TEST_F(OutputTest, LastBytesGoBehindFramesAndRawBytes) {
+  output_.write_last("last");
+  push(output_, "data");
+  output_.write("raw");
+  EXPECT_EQ(take_all(output_), "raw" + text_frame("data") + "last");
+}
+
+TEST_F(OutputTest, LastBytesComeBehindMoreFramesThanOneGatheringHolds) {
+  output_.write_last("last");
+  std::string expected;
+  for (std::size_t i = 0; i <= Output::Gathering::kMaxFrames; ++i) {
+    push(output_, std::to_string(i));
+    expected += text_frame(std::to_string(i));
+  }
+  EXPECT_EQ(take_all(output_), expected + "last");
+}
+
+TEST_F(OutputTest, AFrameThatHasBegunSurvivesDiscarding) {
+  push(output_, "begun");
+  push(output_, "waiting");
+  const std::string begun = take(output_, 3);
+  output_.discard_unsent();
+  output_.write_last("last");
+  EXPECT_EQ(begun + take_all(output_), text_frame("begun") + "last");
+}
+
+TEST_F(OutputTest, AFrameThatHasBegunIsNeverStale) {
+  ASSERT_TRUE(output_.push(Frame::media("begun"), kStart));
+  ASSERT_TRUE(output_.push(Frame::media("waiting"), kStart));
+  std::string written = take(output_, 1);
+  output_.drop_stale(kStart + 2 * limits_.max_media_age);
+  written += take_all(output_);
+  EXPECT_EQ(written.substr(2), "begun");
+  EXPECT_EQ(output_.outbox().drops().frames, 1u);
+}
+
+/// A whole frame found in the stream.
+struct Unit {
+  std::size_t begin = 0;
+  int opcode = 0;
+  std::string payload;
+};
+
+std::vector<Unit> parse(const std::string& stream) {
+  std::vector<Unit> units;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(stream.at(at)); };
+  for (std::size_t at = 0; at < stream.size();) {
+    Unit unit{at, byte(at) & 15, {}};
+    std::size_t length = byte(at + 1);
+    at += 2;
+    const int length_bytes = length == 127 ? 8 : length == 126 ? 2 : 0;
+    if (length_bytes > 0) length = 0;
+    for (int i = 0; i < length_bytes; ++i) length = length << 8 | byte(at++);
+    unit.payload = stream.substr(at, length);
+    EXPECT_EQ(unit.payload.size(), length) << "the stream ends within a frame";
+    at += length;
+    units.push_back(std::move(unit));
+  }
+  return units;
+}
+
+/// What a random run put in.
+struct Script {
+  std::vector<std::string> data;
+  std::vector<std::string> raw;
+  std::vector<std::size_t> raw_written_at;  // bytes that had gone out before
+};
+
+void check(const Script& script, const std::string& stream) {
+  std::vector<std::string> data;
+  std::vector<std::string> raw;
+  std::vector<std::size_t> data_begins;
+  const std::vector<Unit> units = parse(stream);
+  for (const Unit& unit : units) {
+    if (unit.opcode == 1 || unit.opcode == 2) {
+      data.push_back(unit.payload);
+      data_begins.push_back(unit.begin);
+    } else if (unit.opcode == 10) {
+      // It waited for the frames that had begun when it was written, and for no other.
+      const auto had_begun = std::count_if(
+          data_begins.begin(), data_begins.end(),
+          [&](std::size_t begin) { return begin < script.raw_written_at.at(raw.size()); });
+      EXPECT_EQ(data_begins.size(), static_cast<std::size_t>(had_begun));
+      raw.push_back(unit.payload);
+    }
+  }
+  EXPECT_TRUE(data == script.data) << "the data frames are not those pushed, in order";
+  EXPECT_EQ(raw, script.raw);
+  ASSERT_FALSE(units.empty());
+  EXPECT_EQ(units.back().opcode, 8);
+}
+
+TEST_F(OutputTest, AnyInterleavingGivesWholeFramesInOrder) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
+  constexpr std::size_t kSizes[] = {0, 1, 2, 100, 125, 126, 127, 5000, 65535, 65536};
+
+  OutboxLimits limits;
+  limits.max_control_bytes = 1u << 30;  // nothing is refused
+  for (int run = 0; run < 100; ++run) {
+    Output output(limits);
+    Script script;
+    std::string stream;
+    for (std::size_t step = below(200) + 1; step > 0; --step) {
+      switch (below(4)) {
+        case 0:
+          for (std::size_t i = below(20) == 0 ? 100 : 1; i > 0; --i) {
+            std::string payload = std::to_string(script.data.size());
+            payload.resize(std::max(payload.size(), kSizes[below(10)]), 'x');
+            if (below(20) == 0) payload.clear();
+            script.data.push_back(payload);
+            const auto kind = below(2) == 0 ? FrameKind::text : FrameKind::binary;
+            ASSERT_TRUE(output.push(Frame(kind, FrameClass::control, payload), kStart));
+          }
+          break;
+        case 1:
+          script.raw.push_back("pong " + std::to_string(script.raw.size()));
+          script.raw_written_at.push_back(stream.size());
+          output.write(encode_pong(script.raw.back()));
+          break;
+        case 2:
+          stream += take(output, below(20));
+          break;
+        case 3:
+          stream += take(output, below(200'000));
+          break;
+      }
+    }
+    output.write_last(encode_close(CloseCode::normal, {}));
+    for (std::size_t before = stream.size(), idle = 0; idle < 3;) {
+      stream += take(output, below(100'000));
+      Output::Gathering gathering;
+      idle = output.gather(gathering) == 0 && stream.size() == before ? idle + 1 : 0;
+      before = stream.size();
+    }
+    check(script, stream);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace voicechan::server
