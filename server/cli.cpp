@@ -204,15 +204,19 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App app("Voice channels, invitations and WebRTC signaling over HTTP and WebSocket.",
                "voicechan-server");
   app.set_version_flag("--version", "voicechan-server " VOICECHAN_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // an unknown one is then named as an unexpected argument
   CLI::App* serve = app.add_subcommand("serve", "Run the server");
   serve->callback([&line] { line.command = CommandLine::Command::serve; });
   add_serve_options(*serve, line);
   CLI::App* user = app.add_subcommand("user", "Manage users; works while the server runs");
-  user->require_subcommand(1);
+  user->require_subcommand(0, 1);
   add_user_commands(*user, line);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("a command: serve or user");
+    if (user->parsed() && user->get_subcommands().empty()) {
+      throw CLI::RequiredError("a command: user add, list, remove or token");
+    }
     complete(line);
   } catch (const CLI::Success& success) {
     std::ostringstream out;

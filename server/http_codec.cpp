@@ -56,10 +56,20 @@ HttpFailure to_failure(const beast::error_code& error) {
   return {400, "The request is malformed."};
 }
 
+// In a body only chunks have a syntax. One answer for all of it, wherever the fault is noticed.
+HttpFailure to_body_failure(const beast::error_code& error) {
+  const bool is_limit = error == http::error::body_limit || error == http::error::header_limit;
+  return to_failure(is_limit ? error : http::error::bad_chunk);
+}
+
 // Beast's parser, storing straight into our request.
 class RequestParser final : public http::basic_parser<true> {
  public:
   HttpRequest request;
+
+  /// Of a chunked body: a chunk header comes next, the first one or another.
+  bool is_at_chunk_header() const noexcept { return chunk_left_ == 0; }
+  bool has_chunk() const noexcept { return has_chunk_; }
 
  private:
   using Text = beast::string_view;
@@ -97,20 +107,41 @@ class RequestParser final : public http::basic_parser<true> {
     return body.size();
   }
 
-  void on_chunk_header_impl(std::uint64_t, Text extensions, Error& error) override {
+  void on_chunk_header_impl(std::uint64_t size, Text extensions, Error& error) override {
+    has_chunk_ = true;
+    chunk_left_ = size;
     extension_bytes_ += extensions.size();
     if (extension_bytes_ > kMaxChunkExtensionBytes) error = http::error::bad_chunk_extension;
   }
 
-  std::size_t on_chunk_body_impl(std::uint64_t, Text body, Error& error) override {
+  std::size_t on_chunk_body_impl(std::uint64_t remaining, Text body, Error& error) override {
+    chunk_left_ = remaining - body.size();
     return on_body_impl(body, error);
   }
 
   void on_finish_impl(Error&) override {}
 
+  bool has_chunk_ = false;
+  std::uint64_t chunk_left_ = 0;
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
 };
+
+// True if what waits for the rest of a chunk header cannot become one, which Beast would notice
+// only when the line is complete. `is_first`: there is no chunk before it.
+bool is_bad_chunk_header(std::string_view waiting, bool is_first) noexcept {
+  constexpr std::size_t kMaxSizeDigits = 16;
+  if (!is_first) {
+    const std::string_view end_of_data = waiting.substr(0, 2);
+    if (end_of_data != std::string_view("\r\n").substr(0, end_of_data.size())) return true;
+    waiting.remove_prefix(end_of_data.size());
+  }
+  const auto digits_end = std::find_if_not(waiting.begin(), waiting.end(), is_hex);
+  const auto digits = static_cast<std::size_t>(digits_end - waiting.begin());
+  if (digits > kMaxSizeDigits) return true;
+  if (digits_end == waiting.end()) return false;
+  return digits == 0 || std::string_view("\r; \t").find(*digits_end) == std::string_view::npos;
+}
 
 // True if Beast waits for more though the chunk header (of the last chunk: with its trailers) has
 // ended: it does so when a quoted string in an extension runs over the end of the line.
@@ -292,12 +323,13 @@ struct HttpCodec::Impl {
         taken = std::min(input.size(), kTopUpBytes);
         buffer.append(input.substr(0, taken));
         input.remove_prefix(taken);
+        if (is_waiting_in_vain()) return fail(to_failure(http::error::bad_chunk));
         if (buffer.size() < kMinChunkedBytes) continue;
         data = buffer;
       }
       beast::error_code error;
       const std::size_t used = parser.put(boost::asio::buffer(data.data(), data.size()), error);
-      if (error && error != http::error::need_more) return fail(to_failure(error));
+      if (error && error != http::error::need_more) return fail(to_body_failure(error));
       if (is_buffered && data.size() - used > taken) {
         buffer.erase(0, used);
       } else if (is_buffered) {
@@ -312,13 +344,21 @@ struct HttpCodec::Impl {
           input = {};
         }
       }
-      if (is_overrun(buffer)) return fail(to_failure(http::error::bad_chunk_extension));
+      if (is_waiting_in_vain() || is_overrun(buffer)) {
+        return fail(to_failure(http::error::bad_chunk));
+      }
       if (buffer.size() > kMaxChunkHeadBytes) {
         return fail({431, "A chunk header or the trailers are too large."});
       }
     }
     if (parser.is_done()) phase = Phase::ready;
     return Status::need_more;
+  }
+
+  bool is_waiting_in_vain() const noexcept {
+    const RequestParser& parser = exchange->parser;
+    return parser.chunked() && parser.is_at_chunk_header() &&
+           is_bad_chunk_header(exchange->buffer, !parser.has_chunk());
   }
 
   HttpLimits limits;

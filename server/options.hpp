@@ -29,7 +29,7 @@ struct ServerOptions {
   std::string listen_address = "127.0.0.1";
   std::uint16_t listen_port = 8000;  // 0: any free one
   unsigned workers = 0;              // 0: one per core
-  unsigned blocking_threads = 32;
+  unsigned blocking_threads = 64;
   std::size_t max_connections = 100'000;
   /// Accept a WebSocket's key as `?token=`. URLs land in logs of proxies, so off by default.
   bool allow_query_token = false;

@@ -49,46 +49,35 @@ std::string url_of(const asio::ip::tcp::endpoint& endpoint) {
 
 struct TryUser {
   Identity identity;
-  std::string key;  // empty for a user who was there before
+  std::string key;
 };
 
-/// Creates the users that are missing.
+/// Creates the users that are missing and gives all of them new keys: of an old one only the digest
+/// is known, so it could not be shown.
 Result<std::vector<TryUser>> make_try_users(Store& store) {
   std::vector<TryUser> users;
   for (const char* name : {"alice", "bob", "carol"}) {
     const auto username = Username::parse(name);
     const std::string key = make_key(system_random());
     const auto created = store.create_user(*username, digest_key(key));
-    if (created) {
-      users.push_back({*created, key});
-    } else if (created.error() == Errc::user_exists) {
-      users.push_back({{{}, name}, {}});
-    } else {
-      return created.error();
-    }
+    const auto user = created.error() == Errc::user_exists
+                          ? store.replace_user_key(*username, digest_key(key))
+                          : created;
+    if (!user) return user.error();
+    users.push_back({*user, key});
   }
   return users;
 }
 
-void print_try_guide(const std::vector<TryUser>& users, const std::string& address,
-                     const std::string& database) {
-  const auto shown_key = [](const TryUser& user) {
-    return user.key.empty() ? "<" + user.identity.username + "'s key>" : user.key;
-  };
+void print_try_guide(const std::vector<TryUser>& users, const std::string& address) {
   std::cout << "Try-out mode. Users and their keys:\n";
   for (const TryUser& user : users) {
-    std::cout << "  " << user.identity.username << '\t';
-    if (user.key.empty()) {
-      std::cout << "is there already; a new key: voicechan-server user token "
-                << user.identity.username << " --db " << database << '\n';
-    } else {
-      std::cout << "id " << user.identity.id.value << '\t' << user.key << '\n';
-    }
+    std::cout << "  " << user.identity.username << "\tid " << user.identity.id.value << '\t'
+              << user.key << '\n';
   }
-  const std::string alice = shown_key(users[0]);
-  const std::string bob = shown_key(users[1]);
-  const std::string bob_id =
-      users[1].key.empty() ? "2" : std::to_string(users[1].identity.id.value);
+  const std::string& alice = users[0].key;
+  const std::string& bob = users[1].key;
+  const auto bob_id = users[1].identity.id.value;
   const std::string api = "http://" + address + "/api/voice_channels/";
   const std::string json = "-H 'Content-Type: application/json' ";
   std::cout
@@ -163,7 +152,7 @@ int run_serve(const CommandLine& line) {
     return 1;
   }
   const std::string address = url_of(server->endpoint());
-  if (line.is_try) print_try_guide(try_users, address, line.database);
+  if (line.is_try) print_try_guide(try_users, address);
   std::cout << "listening on http://" << address << std::endl;
   spdlog::info("serving on {} with database {}", address, line.database);
   wait_for_signal(io, signals);

@@ -3,16 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "voicechan/backplane.hpp"
-#include "voicechan/mutex.hpp"
 #include "voicechan/random.hpp"
 
 namespace voicechan {
@@ -21,29 +23,33 @@ namespace voicechan {
 class WakeBell {
  public:
   void ring() {
-    const MutexLock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     ++count_;
     is_ringing_ = true;
     condition_.notify_all();
   }
 
-  /// Waits until it has rung since the last wait.
+  /// Waits until it has rung since the last wait. Throws if that takes so long that the test has
+  /// failed.
   void wait() {
-    const MutexLock lock(mutex_);
-    while (!is_ringing_) condition_.wait(mutex_);
+    std::unique_lock lock(mutex_);
+    const auto is_ringing = [this] { return is_ringing_; };
+    if (!condition_.wait_for(lock, std::chrono::seconds(60), is_ringing)) {
+      throw std::runtime_error("the hub was not woken");
+    }
     is_ringing_ = false;
   }
 
   int count() {
-    const MutexLock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     return count_;
   }
 
  private:
-  Mutex mutex_;
-  ConditionVariable condition_;
-  int count_ VOICECHAN_GUARDED_BY(mutex_) = 0;
-  bool is_ringing_ VOICECHAN_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  int count_ = 0;
+  bool is_ringing_ = false;
 };
 
 /// A hub as the backplane sees it: keeps all that it is handed. For one thread.

@@ -13,7 +13,7 @@ constexpr std::array kAllCodes = {
     Errc::bad_message,     Errc::not_joined,    Errc::unknown_peer,  Errc::peer_busy,
     Errc::too_large,       Errc::rate_limited,  Errc::invalid_name,  Errc::invalid_room,
     Errc::unknown_channel, Errc::unknown_user,  Errc::user_exists,   Errc::store_unavailable,
-    Errc::store_corrupt,   Errc::store_too_new, Errc::too_many_hubs,
+    Errc::store_locked,    Errc::store_corrupt, Errc::store_too_new, Errc::too_many_hubs,
 };
 
 TEST(ErrorTest, ListOfThisTestIsComplete) {

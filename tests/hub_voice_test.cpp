@@ -203,6 +203,24 @@ TEST_P(HubVoiceTest, EverybodyHearsEverybodyElseOnceAndInOrder) {
   }
 }
 
+TEST_P(HubVoiceTest, RoomsThatEmptiedAreForgotten) {
+  const auto visit = [this](int room) {
+    const std::string name = "room " + std::to_string(room) + std::string(100, 'x');
+    const auto alice = system.join_voice(0, name);
+    auto bob = system.join_voice(0, name);
+    if (room % 2 == 0) return;
+    bob->transport.on_send = [&](const Frame&) {  // the room empties while it is sent to
+      bob.reset();
+      alice->session.leave();
+    };
+    alice->send("x");
+  };
+  visit(0);
+  const auto before = allocation_count().live_bytes;
+  for (int room = 1; room < 1000; ++room) visit(room);
+  EXPECT_LT(allocation_count().live_bytes - before, 10'000);
+}
+
 INSTANTIATE_TEST_SUITE_P(Hubs, HubVoiceTest, ::testing::Values(1, 2, 3), hub_count_name);
 
 class CountingTransport final : public Transport {

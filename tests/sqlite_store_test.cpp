@@ -333,12 +333,12 @@ TEST_F(SqliteStoreTest, ReadOnlyFileServesReadsWhileWritesAreUnavailable) {
   EXPECT_EQ(count_channels(**store), 1u);
 }
 
-TEST_F(SqliteStoreTest, FileThatAnotherProcessHasLockedIsUnavailableUntilReleased) {
+TEST_F(SqliteStoreTest, FileThatAnotherProcessHasLockedIsRefusedUntilReleased) {
   open_or_fail();
   {
     RawConnection other(path());
     other.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    EXPECT_EQ(open().error(), Errc::store_unavailable);
+    EXPECT_EQ(open().error(), Errc::store_locked);
     other.execute("ROLLBACK");
   }
   EXPECT_TRUE(open());
@@ -348,7 +348,7 @@ TEST_F(SqliteStoreTest, WritesFailWhileAnotherProcessWritesAndSucceedAfterwards)
   const auto store = open_or_fail();
   RawConnection other(path());
   other.execute("BEGIN EXCLUSIVE");
-  EXPECT_EQ(create_channel(*store).error(), Errc::store_unavailable);
+  EXPECT_EQ(create_channel(*store).error(), Errc::store_locked);
   EXPECT_EQ(count_channels(*store), 0u);  // reads go on
   other.execute("ROLLBACK");
   EXPECT_TRUE(create_channel(*store));
@@ -645,7 +645,7 @@ TEST_F(SqliteStoreDiskTest, WriteWaitsForAnotherProcessAndSeesWhatItWrote) {
 TEST_F(SqliteStoreDiskTest, NewFileIsOpenedOnceAnotherProcessHasLetItGo) {
   RawConnection other(path());
   other.execute("BEGIN IMMEDIATE");
-  EXPECT_EQ(open().error(), Errc::store_unavailable);
+  EXPECT_EQ(open().error(), Errc::store_locked);
   bool is_open = false;
   run_until_refused_a_lock([&] { is_open = open_sqlite_store(path()).has_value(); },
                            [&] { other.execute("COMMIT"); });

@@ -30,7 +30,9 @@ std::string_view sentence(Errc code) noexcept {
     case Errc::user_exists:
       return "the user name is taken";
     case Errc::store_unavailable:
-      return "the store cannot be read or written now";
+      return "the store cannot be read or written now (no access, no space, or a disk error)";
+    case Errc::store_locked:
+      return "the store is locked by another process";
     case Errc::store_corrupt:
       return "the store is damaged or is not a voicechan database";
     case Errc::store_too_new:
@@ -82,6 +84,8 @@ std::string_view wire_code(Errc code) noexcept {
       return "user_exists";
     case Errc::store_unavailable:
       return "store_unavailable";
+    case Errc::store_locked:
+      return "store_locked";
     case Errc::store_corrupt:
       return "store_corrupt";
     case Errc::store_too_new:
@@ -111,6 +115,7 @@ int http_status(Errc code) noexcept {
       return 429;
     case Errc::peer_busy:
     case Errc::store_unavailable:
+    case Errc::store_locked:
     case Errc::store_corrupt:
     case Errc::store_too_new:
     case Errc::too_many_hubs:

@@ -11,7 +11,7 @@ import time
 import unittest
 
 from harness import (CHANNELS, COSTS_COUNT, NOTIFICATIONS, OP_BINARY, OP_PING, OP_TEXT, SCALE,
-                     SIGNALING, LiveCase, WriteLock, close_payload, eventually, frame,
+                     SIGNALING, LiveCase, Server, WriteLock, close_payload, eventually, frame,
                      in_time, upgrade_request, voice, within)
 
 MIB = 1 << 20
@@ -338,7 +338,6 @@ class ExhaustionTest(FaultCase):
 
     @classmethod
     def setUpClass(cls):
-        from harness import Server
         cls.server = Server("--workers", "2", nofile=90)
         cls.alice, cls.bob = cls.server.add_user("alice"), cls.server.add_user("bob")
 
@@ -459,7 +458,7 @@ class DatabaseTest(FaultCase):
         self.assertEqual((await self.next_json(device))["id"], invitation["id"])
 
 
-class OriginTest(FaultCase):
+class OddClientTest(FaultCase):
     async def test_a_tls_client_on_the_plain_port_gets_an_end(self):
         hello = base64.b64decode(
             "FgMBAHUBAABxAwNVdDH4ZGMxVpKDTpdT8F4u3pTnQXy6Gs0wKkYpVtG0PQAAGsArwC/ALMAwzKnMqMATwBTAnA==")

@@ -31,9 +31,11 @@ enum class Errc {
   unknown_user,
   /// The user name is taken.
   user_exists,
-  /// The store cannot serve now (locked by another process, disk full, read-only, I/O error);
-  /// nothing was changed. Trying again later may help.
+  /// The store cannot serve now (disk full, read-only, I/O error); nothing was changed. Trying
+  /// again later may help.
   store_unavailable,
+  /// Another process keeps the store locked; nothing was changed. Trying again later helps.
+  store_locked,
   /// The store's file is damaged or is not a voicechan database.
   store_corrupt,
   /// The store was written by a newer version of this library.

@@ -10,7 +10,8 @@
 namespace voicechan {
 
 /// A value, or the reason why there is none. An ordinary refusal is an answer here, never an
-/// exception. Reading the value of a failed result is a programming error (asserted).
+/// exception. Reading the value of a failed result is a programming
+/// error and ends the process.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -21,13 +22,13 @@ class [[nodiscard]] Result {
   bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  T& value() & noexcept { return *get(); }
-  const T& value() const& noexcept { return *const_cast<Result*>(this)->get(); }
-  T&& value() && noexcept { return std::move(*get()); }
-  T& operator*() & noexcept { return *get(); }
+  T& value() & noexcept { return std::get<0>(state_); }
+  const T& value() const& noexcept { return std::get<0>(state_); }
+  T value() && noexcept { return std::get<0>(std::move(state_)); }
+  T& operator*() & noexcept { return value(); }
   const T& operator*() const& noexcept { return value(); }
-  T&& operator*() && noexcept { return std::move(*get()); }
-  T* operator->() noexcept { return get(); }
+  T operator*() && noexcept { return std::move(*this).value(); }
+  T* operator->() noexcept { return &value(); }
   const T* operator->() const noexcept { return &value(); }
 
   /// The reason; an empty code if there is a value.
@@ -37,11 +38,6 @@ class [[nodiscard]] Result {
   }
 
  private:
-  T* get() noexcept {
-    assert(has_value());
-    return std::get_if<0>(&state_);
-  }
-
   std::variant<T, std::error_code> state_;
 };
 

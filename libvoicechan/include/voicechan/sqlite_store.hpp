@@ -11,7 +11,7 @@ namespace voicechan {
 
 struct SqliteStoreOptions {
   /// How long an operation waits for a lock that another process holds before it fails with
-  /// `Errc::store_unavailable`.
+  /// `Errc::store_locked`.
   std::chrono::milliseconds busy_timeout{5000};
 };
 
@@ -19,10 +19,13 @@ struct SqliteStoreOptions {
 /// have the same file open. Older schema versions are migrated in one transaction.
 ///
 /// A write has reached the disk when its method returns (WAL, `synchronous=FULL`). Writes of
-/// several threads that wait at the same time share one transaction, and so one sync.
+/// several threads that wait at the same time share one transaction, and so one sync: the more
+/// threads call, the more writes a second. A write that waits behind such a group may take twice
+/// `busy_timeout` to fail. Should the disk fail in the middle of a sync, a write that was refused
+/// may still be found after a crash.
 ///
-/// Fails with `Errc::store_unavailable` (cannot be opened, locked), `Errc::store_corrupt` (damaged,
-/// or not a voicechan database) or `Errc::store_too_new`.
+/// Fails with `Errc::store_unavailable` (cannot be opened), `Errc::store_locked`,
+/// `Errc::store_corrupt` (damaged, or not a voicechan database) or `Errc::store_too_new`.
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
                                                  SqliteStoreOptions options = {});
 

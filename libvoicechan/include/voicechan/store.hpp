@@ -18,9 +18,9 @@ struct IssuedInvitation {
 
 /// Where channels, invitations and users are kept. Each method is one atomic operation: it happens
 /// wholly or not at all, and a change has become as durable as the store can make it when the
-/// method returns. Any method may fail with `Errc::store_unavailable` or `Errc::store_corrupt`; it
-/// then changed nothing. Ids ascend and are never used twice. Every implementation passes
-/// `tests/store_conformance.hpp`. Thread-safe. May block.
+/// method returns. Any method may fail with `Errc::store_unavailable`, `store_locked` or
+/// `store_corrupt`; it then changed nothing. Ids ascend and are never used twice. Every
+/// implementation passes `tests/store_conformance.hpp`. Thread-safe. May block.
 class Store {
  public:
   virtual ~Store() = default;
@@ -40,10 +40,11 @@ class Store {
                                                      UserId inviter,
                                                      WallTime created_at) noexcept = 0;
 
-  /// Fails with `Errc::user_exists`.
+  /// Fails with `Errc::user_exists` if the name is taken, or the key (which random ones never are).
   virtual Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept = 0;
 
-  /// From its return on the old key finds nobody. Fails with `Errc::unknown_user`.
+  /// From its return on the old key finds nobody. Fails with `Errc::unknown_user`, or with
+  /// `Errc::user_exists` if another user has the key.
   virtual Result<Identity> replace_user_key(const Username& name,
                                             const KeyDigest& key) noexcept = 0;
 
@@ -62,7 +63,7 @@ class Store {
 };
 
 /// Keeps everything in memory: for tests, and for hosts that need nothing to survive them.
-/// Thread-safe; never fails with store errors.
+/// Thread-safe; fails with `Errc::store_unavailable` only when memory runs out.
 std::unique_ptr<Store> make_memory_store();
 
 }  // namespace voicechan

@@ -14,6 +14,9 @@ std::error_code to_error_code(int result) noexcept {
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
       return Errc::store_corrupt;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Errc::store_locked;
     default:
       return Errc::store_unavailable;
   }
