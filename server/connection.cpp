@@ -166,7 +166,8 @@ void Connection::flush() {
   guarded([this] {
     output_.drop_stale(worker_.now());
     Output::Gathering gathering;
-    while (const std::size_t size = output_.gather(gathering)) {
+    while (!output_.is_empty()) {
+      const std::size_t size = output_.gather(gathering);
       msghdr message{};
       message.msg_iov = gathering.buffers.data();
       message.msg_iovlen = gathering.count;

@@ -37,6 +37,7 @@ class Output {
 
   void drop_stale(MonotonicTime now) { outbox_.drop_stale(now); }
 
+  bool is_empty() const noexcept { return raw_.empty() && outbox_.is_empty() && last_.empty(); }
   bool has_raw() const noexcept { return !raw_.empty(); }
   bool is_congested() const noexcept { return outbox_.is_congested(); }
   const Outbox& outbox() const noexcept { return outbox_; }

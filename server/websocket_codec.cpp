@@ -5,6 +5,7 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <websocketpp/common/network.hpp>
 #include <websocketpp/extensions/permessage_deflate/disabled.hpp>
 #include <websocketpp/frame.hpp>
 #include <websocketpp/http/request.hpp>
@@ -98,6 +99,10 @@ struct ProcessorConfig {
   static constexpr bool enable_extensions = false;
   static constexpr std::size_t max_message_size = 0;  // set for each processor
 };
+
+/// The processor's byte order test keeps its result in an unguarded static: decided here, before
+/// there are threads.
+[[maybe_unused]] const std::uint64_t kByteOrderIsKnown = websocketpp::lib::net::_htonll(1);
 
 /// Only clients mask; a server's processor never asks for a random number.
 ProcessorConfig::rng_type unused_random;

@@ -107,7 +107,7 @@ TEST(SignalingMessageRandomTest, ForwardedObjectsAreWhatWasSentWithFromReplaced)
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   Generator generator(seed);
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 5'000; ++i) {
     const std::string text = generator.message();
     const auto message = parse_signaling_message(text, 64);
     ASSERT_TRUE(message) << text;
@@ -125,7 +125,7 @@ TEST(SignalingMessageRandomTest, DamagedTextIsReadAsBoostJsonReadsIt) {
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   Generator generator(seed);
-  for (int i = 0; i < 50'000; ++i) {
+  for (int i = 0; i < 15'000; ++i) {
     std::string text = generator.message();
     for (std::size_t damage = generator.below(3) + 1; damage > 0; --damage) {
       const std::size_t place = generator.below(text.size());

@@ -57,18 +57,27 @@ class SocketClient {
     std::size_t size = head_end + 4;
     const std::size_t length = unread_.find("Content-Length: ");
     if (length < head_end) size += std::stoul(unread_.substr(length + 16));
-    return take(size);
+    return read(size);
   }
 
   /// A frame's first byte and its payload; 0 at the end.
   std::pair<std::uint8_t, std::string> read_frame() {
-    const std::string start = take(2);
+    const std::string start = read(2);
     if (start.size() < 2) return {0, {}};
     std::size_t length = static_cast<std::uint8_t>(start[1]);
     const std::size_t length_bytes = length == 127 ? 8 : length == 126 ? 2 : 0;
     if (length_bytes > 0) length = 0;
-    for (const char c : take(length_bytes)) length = length << 8 | static_cast<std::uint8_t>(c);
-    return {static_cast<std::uint8_t>(start[0]), take(length)};
+    for (const char c : read(length_bytes)) length = length << 8 | static_cast<std::uint8_t>(c);
+    return {static_cast<std::uint8_t>(start[0]), read(length)};
+  }
+
+  /// `size` bytes, fewer only at the end.
+  std::string read(std::size_t size) {
+    while (unread_.size() < size && read_more()) {
+    }
+    std::string taken = unread_.substr(0, size);
+    unread_.erase(0, size);
+    return taken;
   }
 
   /// Everything up to the end.
@@ -79,14 +88,6 @@ class SocketClient {
   }
 
  private:
-  std::string take(std::size_t size) {
-    while (unread_.size() < size && read_more()) {
-    }
-    std::string taken = unread_.substr(0, size);
-    unread_.erase(0, size);
-    return taken;
-  }
-
   bool read_more() {
     char bytes[16 * 1024];
     const ssize_t read = ::recv(descriptor_, bytes, sizeof bytes, 0);

@@ -111,6 +111,11 @@ struct InProcessBackplane::Shared {
   /// Hands items to a hub and wakes it; from any thread. If the hub has gone, directed messages
   /// are answered for it.
   void deliver(std::size_t hub, std::vector<Item> items);
+  void deliver_one(std::size_t hub, Item item) {
+    std::vector<Item> items;
+    items.push_back(std::move(item));
+    deliver(hub, std::move(items));
+  }
   void answer_for_absent(const std::vector<std::vector<Item>>& batches);
 
   const std::uint64_t node;
@@ -140,7 +145,7 @@ void InProcessBackplane::Shared::answer_for_absent(const std::vector<std::vector
     for (const Item& item : batch) {
       const auto* directed = std::get_if<Directed>(&item);
       if (directed == nullptr) continue;
-      deliver(directed->from_hub, {Delivered{directed->ticket, Delivery::unknown_peer}});
+      deliver_one(directed->from_hub, Delivered{directed->ticket, Delivery::unknown_peer});
     }
   }
 }
@@ -291,7 +296,7 @@ void InProcessBackplane::publish(std::string_view group, const Frame& frame) {
   }
   std::uint64_t hubs = route->hubs.load(std::memory_order_acquire);
   for (std::size_t hub = 0; hubs != 0; ++hub, hubs >>= 1) {
-    if (hubs & 1) shared_->deliver(hub, {Published{route, frame}});
+    if (hubs & 1) shared_->deliver_one(hub, Published{route, frame});
   }
 }
 
