@@ -82,13 +82,13 @@ void HttpSession::begin_rest(HttpRequest request, Route route) {
         }
       },
       [this](const HttpResponse& response) { on_response(response); });
-  if (!is_accepted) respond(make_detail_response(503, "The server is overloaded."));
+  if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
 }
 
 void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
   auto checked = check_handshake(request);
   if (const auto* refusal = std::get_if<HttpResponse>(&checked)) return respond(*refusal);
-  if (is_draining_) return respond(make_detail_response(503, "The server is stopping."));
+  if (is_draining_) return respond(make_unavailable_response("The server is stopping."));
   auto& handshake = std::get<Handshake>(checked);
   const auto& services = connection_.worker().services();
   auto key = find_handshake_key(request, route, handshake.subprotocols,
@@ -106,7 +106,7 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
       [this, handshake = std::move(handshake), route = std::move(route)](Result<Identity> user) {
         on_identified(handshake, route, std::move(user));
       });
-  if (!is_accepted) respond(make_detail_response(503, "The server is overloaded."));
+  if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
 }
 
 void HttpSession::on_identified(const Handshake& handshake, const Route& route,
@@ -115,7 +115,7 @@ void HttpSession::on_identified(const Handshake& handshake, const Route& route,
     return on_response(user.error() == Errc::unknown_user ? make_unauthorized_response()
                                                           : make_failure_response(user.error()));
   }
-  if (is_draining_) return on_response(make_detail_response(503, "The server is stopping."));
+  if (is_draining_) return on_response(make_unavailable_response("The server is stopping."));
   connection_.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
   Connection& connection = connection_;
   std::string unread = std::move(unread_);

@@ -144,12 +144,17 @@ HttpResponse make_unauthorized_response() {
   return response;
 }
 
+HttpResponse make_unavailable_response(std::string_view detail) {
+  HttpResponse response = make_detail_response(503, detail);
+  response.fields = {{"Retry-After", "1"}};
+  return response;
+}
+
 HttpResponse make_failure_response(std::error_code error) {
   const int status =
       error.category() == error_category() ? http_status(static_cast<Errc>(error.value())) : 500;
-  HttpResponse response = make_detail_response(static_cast<unsigned>(status), error.message());
-  if (status == 503) response.fields = {{"Retry-After", "1"}};
-  return response;
+  if (status == 503) return make_unavailable_response(error.message());
+  return make_detail_response(static_cast<unsigned>(status), error.message());
 }
 
 HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {

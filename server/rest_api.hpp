@@ -21,6 +21,9 @@ HttpResponse make_options_response(std::string_view allow);
 /// 401 with WWW-Authenticate.
 HttpResponse make_unauthorized_response();
 
+/// 503 with Retry-After: not now.
+HttpResponse make_unavailable_response(std::string_view detail);
+
 /// The answer to a request that failed inside: 503 for a store that cannot serve now.
 HttpResponse make_failure_response(std::error_code error);
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -133,5 +134,15 @@ class BackplaneTestHub final : public BackplaneReceiver {
   std::function<void(const SendTicket&)> when_sent_to;
   std::function<void(const SendTicket&)> when_delivered;
 };
+
+struct BackplaneFactory {
+  std::string name;
+  /// A backplane without hubs.
+  std::function<std::shared_ptr<Backplane>()> make;
+  /// How many hubs it has places for, if it says so.
+  std::optional<std::size_t> max_hubs;
+};
+
+inline void PrintTo(const BackplaneFactory& factory, std::ostream* out) { *out << factory.name; }
 
 }  // namespace voicechan

@@ -9,11 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "backplane_conformance.hpp"
+#include "backplane_test_hub.hpp"
 #include "voicechan/mutex.hpp"
 
-// Hubs on threads of their own, for every implementation; ThreadSanitizer watches. Instantiated as
-// BackplaneConformanceTest is.
+// Hubs on threads of their own; ThreadSanitizer watches.
 
 namespace voicechan {
 

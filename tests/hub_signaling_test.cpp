@@ -68,6 +68,13 @@ TEST_P(HubSignalingTest, JoinMayHaveOtherMembersAndSpelling) {
   EXPECT_EQ(parse_json(client->texts()[0]).at("type").as_string(), "joined");
 }
 
+TEST_P(HubSignalingTest, JoinMayHaveANullTo) {
+  const auto client = system.open_signaling(0);
+  system.send(*client, R"({"type":"join","to":null})");
+  ASSERT_EQ(client->texts().size(), 1u);
+  EXPECT_EQ(parse_json(client->texts()[0]).at("type").as_string(), "joined");
+}
+
 TEST_P(HubSignalingTest, JoiningTwiceGivesTheSameId) {
   const auto [client, id] = join(1);
   system.send(*client, kJoin);

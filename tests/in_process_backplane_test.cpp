@@ -1,7 +1,6 @@
 #include <memory>
 
 #include "backplane_conformance.hpp"
-#include "backplane_threads_conformance.hpp"
 
 namespace voicechan {
 namespace {

@@ -42,11 +42,17 @@ TEST(SignalingMessageTest, AbsentMembersAreAbsent) {
 }
 
 TEST(SignalingMessageTest, ToOfAnotherKindIsThereButNoString) {
-  for (const char* text : {R"({"to":null})", R"({"to":5})", R"({"to":["a"]})", R"({"to":{}})"}) {
+  for (const char* text : {R"({"to":5})", R"({"to":["a"]})", R"({"to":{}})"}) {
     const auto message = parsed(text);
     EXPECT_TRUE(message.has_to) << text;
     EXPECT_FALSE(message.to) << text;
   }
+}
+
+TEST(SignalingMessageTest, NullToCountsAsAbsent) {
+  const auto message = parsed(R"({"type":"join","to":null})");
+  EXPECT_FALSE(message.has_to);
+  EXPECT_FALSE(message.to);
 }
 
 TEST(SignalingMessageTest, TypeOfAnotherKindIsNone) {

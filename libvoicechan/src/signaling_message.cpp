@@ -164,7 +164,7 @@ Result<SignalingMessage> parse_signaling_message(std::string_view text, std::siz
       message.type = string_value(member->value);
     } else if (is_key(*member, "to")) {
       message.to = string_value(member->value);
-      message.has_to = true;
+      message.has_to = member->value != "null";
     }
   }
   return message;

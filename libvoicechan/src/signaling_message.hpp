@@ -21,7 +21,8 @@ struct SignalingMessage {
   std::optional<std::string> type;
   /// The value of "to" if that is such a string.
   std::optional<std::string> to;
-  /// "to" is there, as a string or not.
+  /// "to" is there, as a string or not. One that is null counts as absent: front ends that fill in
+  /// one object for every message send it so.
   bool has_to = false;
 };
 
