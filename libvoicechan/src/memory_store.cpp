@@ -1,23 +1,13 @@
 #include <algorithm>
-#include <exception>
 #include <map>
 #include <unordered_map>
 
+#include "store_answer.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/store.hpp"
 
 namespace voicechan {
 namespace {
-
-/// Runs an operation of the store; out of memory is the store being unavailable.
-template <class Operation>
-auto answer(Operation operation) noexcept -> decltype(operation()) {
-  try {
-    return operation();
-  } catch (const std::exception&) {
-    return Errc::store_unavailable;
-  }
-}
 
 class MemoryStore final : public Store {
  public:

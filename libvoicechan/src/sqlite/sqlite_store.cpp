@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <limits>
 #include <thread>
 #include <utility>
 
 #include "sqlite/commit_queue.hpp"
 #include "sqlite/database.hpp"
+#include "store_answer.hpp"
 #include "voicechan/mutex.hpp"
 
 // Shared between threads: the writing connection, by turns of the CommitQueue; the reading
@@ -231,16 +231,6 @@ Result<std::vector<T>> read_all(Query& query, T (*read)(Query&)) {
   while (query.next()) rows.push_back(read(query));
   if (const auto error = query.error()) return error;
   return rows;
-}
-
-/// Runs an operation of the store; out of memory is the store being unavailable.
-template <class Operation>
-auto answer(Operation operation) noexcept -> decltype(operation()) {
-  try {
-    return operation();
-  } catch (const std::exception&) {
-    return Errc::store_unavailable;
-  }
 }
 
 /// An operation as a member of a group of writes.
