@@ -159,6 +159,17 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   add_deadline("--drain-timeout", options.drain_timeout, "For everything to end after SIGTERM");
   add_deadline("--max-media-age", options.outbox.max_media_age,
                "Audio that waited longer for a slow client is dropped");
+  serve
+      .add_option_function<std::int64_t>(
+          "--pacing-window",
+          [&options](std::int64_t window) {
+            options.hub.pacing_window = std::chrono::milliseconds(window);
+          },
+          "While several speak in a room, a listener is written to once in this time; 0: at once")
+      ->check(CLI::Range(0, 1000))
+      ->type_name("MILLISECONDS")
+      ->group("Deadlines")
+      ->default_str(std::to_string(options.hub.pacing_window.count()));
 }
 
 void add_user_commands(CLI::App& user, CommandLine& line) {

@@ -77,7 +77,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Raw bytes of `write` wait.
   bool has_raw_waiting() const noexcept { return output_.has_raw(); }
   /// Frames dropped so far because this receiver was too slow.
-  const Outbox::Drops& drops() const noexcept { return output_.outbox().drops(); }
+  const Drops& drops() const noexcept { return output_.outbox().drops(); }
   /// False after `finish` or `abort`.
   bool is_open() const noexcept { return state_ == State::open; }
 

@@ -24,6 +24,13 @@ struct Deadlines {
   std::chrono::milliseconds close{5'000};           // for the closing handshake
 };
 
+/// The library does not pace, since a host has to be on time for it; our workers are.
+inline HubOptions paced_hub_options() {
+  HubOptions options;
+  options.pacing_window = std::chrono::milliseconds(5);
+  return options;
+}
+
 /// Everything that `serve` can be told.
 struct ServerOptions {
   std::string listen_address = "127.0.0.1";
@@ -40,7 +47,7 @@ struct ServerOptions {
   HttpLimits http;
   WebSocketLimits websocket;
   OutboxLimits outbox;
-  HubOptions hub;
+  HubOptions hub = paced_hub_options();
   Deadlines deadlines;
   /// From the first signal to the end of the process.
   std::chrono::milliseconds drain_timeout{4'000};

@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "websocket_codec.hpp"
+
 namespace voicechan::server {
 namespace {
 
-std::size_t header_bytes(const Frame& frame) noexcept {
-  std::uint8_t unused[kMaxFrameHeaderBytes];
-  return encode_frame_header(frame.kind(), frame.size(), unused);
-}
-
-void add(Output::Gathering& gathering, const void* data, std::size_t size, std::size_t& total) {
-  if (size == 0) return;
-  gathering.buffers[gathering.count++] = {const_cast<void*>(data), size};
-  total += size;
+/// As much of `bytes` behind the first `skipped` as there is space for.
+void append(std::string& out, std::string_view bytes, std::size_t skipped, std::size_t space) {
+  if (skipped < bytes.size()) out.append(bytes.substr(skipped, space));
 }
 
 }  // namespace
@@ -29,60 +25,71 @@ void Output::write(std::string bytes) {
 
 void Output::write_last(std::string bytes) { last_ = std::move(bytes); }
 
-std::size_t Output::gather(Gathering& gathering) const {
-  gathering.count = 0;
-  std::size_t total = 0;
+std::string_view Output::lay_out(WireBuffer& wire) const {
   const bool front_has_begun = front_written_ > 0;
-  if (!front_has_begun)
-    add(gathering, raw_.data() + raw_written_, raw_.size() - raw_written_, total);
-  const std::size_t frames = std::min(outbox_.size(), Gathering::kMaxFrames);
-  for (std::size_t i = 0; i < frames; ++i) {
-    const Frame& frame = outbox_.frame(i);
-    auto& header = gathering.headers[i];
-    const std::size_t header_size = encode_frame_header(frame.kind(), frame.size(), header);
-    const std::size_t written = i == 0 ? front_written_ : 0;
-    const std::size_t header_written = std::min(written, header_size);
-    const std::size_t payload_written = written - header_written;
-    add(gathering, header + header_written, header_size - header_written, total);
-    add(gathering, frame.bytes().data() + payload_written, frame.size() - payload_written, total);
-    // Raw bytes wait for the end of a frame that has begun, not longer.
-    if (i == 0 && front_has_begun && !raw_.empty()) {
-      add(gathering, raw_.data(), raw_.size(), total);
-      return total;
+  if (front_has_begun) {
+    // The rest of a large frame goes out from where it is.
+    const Frame& frame = outbox_.frame(0);
+    const std::size_t header_size = frame_header_bytes(frame.size());
+    if (front_written_ >= header_size + WireBuffer::kBytes / 2) {
+      wire.forget();
+      return std::string_view(frame.bytes()).substr(front_written_ - header_size);
     }
   }
-  if (frames == outbox_.size()) add(gathering, last_.data(), last_.size(), total);
-  return total;
+  std::string& out = wire.bytes_;
+  out.clear();
+  out.reserve(WireBuffer::kBytes);
+  wire.forget();
+  if (!front_has_begun) append(out, raw_, raw_written_, wire.space());
+  const std::size_t frame_count = outbox_.size();
+  std::size_t i = 0;
+  for (; i < frame_count && wire.space() > 0; ++i) {
+    const Frame& frame = outbox_.frame(i);
+    std::uint8_t header[kMaxFrameHeaderBytes];
+    const std::size_t header_size = encode_frame_header(frame.kind(), frame.size(), header);
+    const std::size_t skipped = i == 0 ? front_written_ : 0;
+    append(out, {reinterpret_cast<const char*>(header), header_size}, skipped, wire.space());
+    append(out, frame.bytes(), skipped - std::min(skipped, header_size), wire.space());
+    // Raw bytes wait for the end of a frame that has begun, not longer.
+    if (i == 0 && front_has_begun) append(out, raw_, 0, wire.space());
+  }
+  const bool is_plain = !front_has_begun && raw_.empty() && last_.empty() && wire.space() > 0;
+  if (is_plain) {
+    for (i = 0; i < frame_count; ++i) wire.frames_.push_back(outbox_.frame(i));
+  }
+  append(out, last_, 0, wire.space());
+  return out;
 }
 
-void Output::consume(std::size_t bytes) {
-  const auto take_raw = [&] {
-    const std::size_t taken = std::min(bytes, raw_.size() - raw_written_);
-    raw_written_ += taken;
-    bytes -= taken;
-    if (raw_written_ < raw_.size()) return;
-    raw_ = {};
-    raw_written_ = 0;
-  };
-  if (front_written_ == 0 && !raw_.empty()) take_raw();
-  while (bytes > 0 && !outbox_.is_empty()) {
-    const std::size_t left = front_bytes() - front_written_;
+void Output::consume_some(std::size_t bytes) noexcept {
+  if (front_written_ == 0) take_raw(bytes);
+  std::size_t written_frames = 0;
+  const std::size_t frame_count = outbox_.size();
+  while (bytes > 0 && written_frames < frame_count) {
+    const std::size_t payload_size = outbox_.frame(written_frames).size();
+    const std::size_t left = frame_header_bytes(payload_size) + payload_size - front_written_;
     if (bytes < left) {
       front_written_ += bytes;
-      outbox_.pin_front();
-      return;
+      bytes = 0;
+      break;
     }
     bytes -= left;
-    front_written_ = 0;
-    outbox_.pop_front();
-    if (bytes > 0 && !raw_.empty()) take_raw();
+    ++written_frames;
+    if (std::exchange(front_written_, 0) > 0) take_raw(bytes);
   }
+  if (written_frames > 0) outbox_.pop_front(written_frames);
+  if (front_written_ > 0) outbox_.pin_front();
   last_.erase(0, bytes);
 }
 
-std::size_t Output::front_bytes() const noexcept {
-  const Frame& frame = outbox_.frame(0);
-  return header_bytes(frame) + frame.size();
+void Output::take_raw(std::size_t& bytes) noexcept {
+  if (raw_.empty()) return;
+  const std::size_t taken = std::min(bytes, raw_.size() - raw_written_);
+  raw_written_ += taken;
+  bytes -= taken;
+  if (raw_written_ < raw_.size()) return;
+  raw_ = {};
+  raw_written_ = 0;
 }
 
 }  // namespace voicechan::server

@@ -1,24 +1,42 @@
 #pragma once
 
-#include <sys/uio.h>
-
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "voicechan/outbox.hpp"
-#include "websocket_codec.hpp"
 
 namespace voicechan::server {
+
+/// Memory in which one `Output` after the other lays out its next write. The listeners of a room
+/// mostly have the same frames waiting: then what was laid out for the last one serves the next one
+/// as it is. One thread at a time.
+class WireBuffer {
+ public:
+  static constexpr std::size_t kBytes = std::size_t{64} << 10;
+
+  /// Lets go of the frames that it remembers; to be called before they could have changed hands.
+  void forget() noexcept { frames_.clear(); }
+
+ private:
+  friend class Output;
+  std::size_t space() const noexcept { return kBytes - bytes_.size(); }
+
+  std::string bytes_;
+  // If not empty: `bytes_` are these frames, and nothing else waits in the output that gathered
+  // last.
+  std::vector<Frame> frames_;
+};
 
 /// Everything that one connection has yet to write, in the order in which it goes out: raw bytes
 /// (HTTP responses, handshake, pongs), data frames from the outbox, and at the very end a close
 /// frame. A frame that has begun is never cut by anything. Owns no socket. One thread at a time.
 class Output {
  public:
-  /// `limits` must outlive the output.
-  explicit Output(const OutboxLimits& limits) noexcept : outbox_(limits) {}
+  /// `limits` and `observer` must outlive the output.
+  explicit Output(const OutboxLimits& limits, OutboxObserver* observer = nullptr) noexcept
+      : outbox_(limits, observer) {}
 
   /// Queues a data frame; its WebSocket header is written in front of it. False if too much control
   /// waits already (see `Outbox::push`).
@@ -42,23 +60,38 @@ class Output {
   bool is_congested() const noexcept { return outbox_.is_congested(); }
   const Outbox& outbox() const noexcept { return outbox_; }
 
-  /// Memory for what `gather` lays out: places of bytes, and the frame headers among them.
-  struct Gathering {
-    static constexpr std::size_t kMaxFrames = 64;
-    std::array<iovec, 2 * kMaxFrames + 2> buffers;
-    std::size_t count = 0;
-    std::array<std::uint8_t[kMaxFrameHeaderBytes], kMaxFrames> headers;
-  };
+  /// The next bytes to write, empty if there are none; more may follow when they are written. They
+  /// stay where they are until the next call of this object or use of `wire`.
+  std::string_view gather(WireBuffer& wire) const {
+    return holds_frames_of(wire) ? wire.bytes_ : lay_out(wire);
+  }
 
-  /// Lays out the next bytes to write for one `sendmsg`; returns how many there are. They stay
-  /// where they are until the next call of this object.
-  std::size_t gather(Gathering& gathering) const;
+  /// Takes note that the first `bytes` of what was just gathered into `wire` have been written.
+  void consume(std::size_t bytes, const WireBuffer& wire) noexcept {
+    if (!wire.frames_.empty() && bytes == wire.bytes_.size()) {
+      outbox_.pop_all();
+    } else {
+      consume_some(bytes);
+    }
+  }
 
-  /// Takes note that the first `bytes` of what was gathered have been written.
-  void consume(std::size_t bytes);
+  /// Gives back memory that an empty output keeps for what comes next.
+  void shrink_to_fit() noexcept { outbox_.shrink_to_fit(); }
 
  private:
-  std::size_t front_bytes() const noexcept;
+  /// True if the bytes of `wire` are just what is to be written.
+  bool holds_frames_of(const WireBuffer& wire) const noexcept {
+    const std::size_t count = wire.frames_.size();
+    if (count != outbox_.size() || count == 0) return false;
+    if (front_written_ > 0 || !raw_.empty() || !last_.empty()) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!wire.frames_[i].is_same(outbox_.frame(i))) return false;
+    }
+    return true;
+  }
+  std::string_view lay_out(WireBuffer& wire) const;
+  void consume_some(std::size_t bytes) noexcept;
+  void take_raw(std::size_t& bytes) noexcept;
 
   std::string raw_;              // ahead of the outbox, or behind its front frame if that has begun
   std::size_t raw_written_ = 0;  // of raw_

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -25,8 +26,7 @@ constexpr std::size_t kMaxControlBytes = 125;
 constexpr std::size_t kMaxReasonBytes = kMaxControlBytes - 2;
 
 /// A frame's payload is handed to the processor in pieces of this size, each as a frame of its own:
-/// the processor reserves what a frame announces before any of it arrives. A multiple of 4, so that
-/// the masking key fits every piece.
+/// the processor reserves what a frame announces before any of it arrives.
 constexpr std::size_t kPieceBytes = std::size_t{32} << 10;
 
 /// What the processor needs of a message, without websocketpp's three further strings.
@@ -104,12 +104,41 @@ struct ProcessorConfig {
 /// there are threads.
 [[maybe_unused]] const std::uint64_t kByteOrderIsKnown = websocketpp::lib::net::_htonll(1);
 
-/// Only clients mask; a server's processor never asks for a random number.
+/// Random masking keys are for sending, which the processor does not do here.
 ProcessorConfig::rng_type unused_random;
 
+/// It believes to be a client, which gets frames without masks: we unmask, by words, where the
+/// processor takes a dozen instructions for each byte.
 class Processor final : public websocketpp::processor::hybi13<ProcessorConfig> {
  public:
-  explicit Processor(MessageSlots* slots) : hybi13(false, true, slots, unused_random) {}
+  explicit Processor(MessageSlots* slots) : hybi13(false, false, slots, unused_random) {}
+};
+
+/// A masking key that has been applied to `used` bytes (RFC 6455, section 5.3).
+class Mask {
+ public:
+  Mask() = default;
+  explicit Mask(const std::uint8_t* key) noexcept { std::copy_n(key, 4, key_.begin()); }
+
+  void apply(std::uint8_t* data, std::size_t size) noexcept {
+    std::uint64_t word;
+    for (std::size_t i = 0; i < sizeof word; ++i) {
+      reinterpret_cast<std::uint8_t*>(&word)[i] = key_[(used_ + i) % 4];
+    }
+    used_ = (used_ + size) % 4;
+    std::size_t i = 0;
+    for (; i + sizeof word <= size; i += sizeof word) {
+      std::uint64_t masked;
+      std::memcpy(&masked, data + i, sizeof masked);
+      masked ^= word;
+      std::memcpy(data + i, &masked, sizeof masked);
+    }
+    for (; i < size; ++i) data[i] ^= reinterpret_cast<const std::uint8_t*>(&word)[i % 4];
+  }
+
+ private:
+  std::array<std::uint8_t, 4> key_{};
+  std::size_t used_ = 0;
 };
 
 /// Collects the bytes of one frame header (RFC 6455, section 5.2).
@@ -141,11 +170,7 @@ class HeaderReader {
     for (std::size_t i = 2; i < 2 + length_bytes(); ++i) length = length << 8 | bytes_[i];
     return length;
   }
-  std::uint32_t masking_key() const noexcept {
-    frame::uint32_converter key;
-    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(2 + length_bytes()), 4, key.c);
-    return key.i;
-  }
+  Mask mask() const noexcept { return Mask(bytes_.data() + 2 + length_bytes()); }
 
   /// What can be said of a frame without its context. The processor refuses most of this too, but
   /// not a set top bit of the length, and calls a non-minimal length an internal error.
@@ -230,6 +255,7 @@ struct WebSocketCodec::Impl {
     if (!header_.is_well_formed()) return CloseCode::protocol_error;
     in_frame_ = true;
     payload_left_ = header_.payload_bytes();
+    mask_ = header_.mask();
     if (header_.is_control()) return std::nullopt;
 
     const bool continues = header_.op() == opcode::continuation;
@@ -267,6 +293,7 @@ struct WebSocketCodec::Impl {
         if (const auto code = begin_piece()) return code;
       }
       const std::size_t n = std::min(piece_left_, size);
+      mask_.apply(data, n);
       if (const auto code = consume(data, n)) return code;
       data += n;
       size -= n;
@@ -285,8 +312,8 @@ struct WebSocketCodec::Impl {
     in_pieces_ = in_pieces_ || !ends_message;
     std::string bytes =
         frame::prepare_header(frame::basic_header(is_first ? header_.op() : opcode::continuation,
-                                                  piece_left_, ends_message, true),
-                              frame::extended_header(piece_left_, header_.masking_key()));
+                                                  piece_left_, ends_message, false),
+                              frame::extended_header(piece_left_));
     return consume(reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size());
   }
 
@@ -367,6 +394,7 @@ struct WebSocketCodec::Impl {
   std::size_t message_bytes_ = 0;   // announced so far by the message's frames
   std::size_t frames_ = 0;          // of the message
   HeaderReader header_;
+  Mask mask_;
   OversizePolicy policy_;
   bool in_frame_ = false;       // the header is complete, the payload is not
   bool in_message_ = false;     // a data frame without FIN came, or is being read

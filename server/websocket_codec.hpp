@@ -80,6 +80,11 @@ class WebSocketCodec {
 /// The most bytes that `encode_frame_header` writes.
 inline constexpr std::size_t kMaxFrameHeaderBytes = 10;
 
+/// The length of an unmasked data frame's header.
+constexpr std::size_t frame_header_bytes(std::size_t payload_bytes) noexcept {
+  return payload_bytes <= 125 ? 2 : payload_bytes <= 0xffff ? 4 : 10;
+}
+
 /// Writes the header of an unmasked, unfragmented data frame; returns its length.
 std::size_t encode_frame_header(FrameKind kind, std::size_t payload_bytes,
                                 std::uint8_t (&out)[kMaxFrameHeaderBytes]) noexcept;

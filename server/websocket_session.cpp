@@ -56,7 +56,7 @@ WebSocketSession::WebSocketSession(Connection& connection, const Route& route, I
 }
 
 WebSocketSession::~WebSocketSession() {
-  const Outbox::Drops& drops = connection_.drops();
+  const Drops& drops = connection_.drops();
   if (drops.frames > 0) {
     spdlog::info("{} connection of user {} closed; it was too slow for {} frames ({} bytes)",
                  name(), user_id_, drops.frames, drops.bytes);

@@ -29,6 +29,7 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
       wheel_(std::chrono::steady_clock::now()),
       hub_(attach_hub(services, [this] { post([] {}); })),
       timer_(io_),
+      pacing_timer_(io_),
       read_buffer_(kReadBufferBytes),
       listener_(io_, endpoint, [this](asio::ip::tcp::socket socket) { adopt(std::move(socket)); }) {
 }
@@ -58,6 +59,7 @@ void Worker::run() {
   for (const auto& connection : left) connection->abort("the server stops");
   listener_.close();
   timer_.cancel();
+  pacing_timer_.cancel();
   io_.poll();  // lets handlers of what was cut go
   end_turn();
 }
@@ -70,9 +72,11 @@ void Worker::begin_turn() noexcept {
 void Worker::end_turn() {
   begin_turn();
   wheel_.advance(now_);
-  hub_->tick(now_);
+  arm_pacing(hub_->tick(now_));
   for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
   dirty_.clear();
+  wire_.forget();
+  drop_log_.report(now_);
   retired_.clear();
   is_in_turn_ = false;
 }
@@ -114,6 +118,14 @@ void Worker::arm_timer() {
   timer_.async_wait([this](asio::error_code error) {
     if (!error) arm_timer();
   });
+}
+
+void Worker::arm_pacing(MonotonicTime deadline) {
+  if (deadline == pacing_deadline_) return;
+  pacing_deadline_ = deadline;
+  if (deadline == MonotonicTime::max()) return;  // what it is set to now does no harm
+  pacing_timer_.expires_at(deadline);
+  pacing_timer_.async_wait([](asio::error_code) {});  // the end of the turn is what it is for
 }
 
 void Worker::request_drain(std::chrono::milliseconds patience) {

@@ -13,6 +13,7 @@
 #include "blocking_pool.hpp"
 #include "connection.hpp"
 #include "deadline_wheel.hpp"
+#include "drop_log.hpp"
 #include "listener.hpp"
 #include "options.hpp"
 #include "rest_api.hpp"
@@ -75,6 +76,10 @@ class Worker {
   /// Where every connection of this worker reads to, one at a time.
   std::vector<std::uint8_t>& read_buffer() noexcept { return read_buffer_; }
 
+  /// Where every connection of this worker lays out what it writes.
+  WireBuffer& wire() noexcept { return wire_; }
+  DropLog& drop_log() noexcept { return drop_log_; }
+
   void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
   /// Lets go of a closed connection at the end of the turn.
   void retire(Connection& connection);
@@ -85,13 +90,18 @@ class Worker {
   void adopt(asio::ip::tcp::socket socket);
   void drain(std::chrono::milliseconds patience);
   void arm_timer();
+  void arm_pacing(MonotonicTime deadline);
 
   SharedServices services_;
   asio::io_context io_;
   DeadlineWheel wheel_;
   std::unique_ptr<Hub> hub_;
   asio::steady_timer timer_;
+  asio::steady_timer pacing_timer_;
+  MonotonicTime pacing_deadline_ = MonotonicTime::max();  // what pacing_timer_ is set to
   std::vector<std::uint8_t> read_buffer_;
+  WireBuffer wire_;
+  DropLog drop_log_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
   std::vector<std::shared_ptr<Connection>> retired_;

@@ -110,6 +110,15 @@ TEST(CommandLineTest, ARefusalNamesTheOptionAndTheValue) {
   EXPECT_THAT(text, HasSubstr("nonsense"));
 }
 
+TEST(CommandLineTest, PacingWindowIsInMilliseconds) {
+  EXPECT_EQ(parse({"serve"}).server.hub.pacing_window, std::chrono::milliseconds(5));
+  EXPECT_EQ(parse({"serve", "--pacing-window", "0"}).server.hub.pacing_window,
+            std::chrono::milliseconds(0));
+  EXPECT_EQ(parse({"serve", "--pacing-window", "20"}).server.hub.pacing_window,
+            std::chrono::milliseconds(20));
+  EXPECT_EQ(exit_of({"serve", "--pacing-window", "1001"}).status, 2);
+}
+
 TEST(CommandLineTest, HelpIsNoError) {
   const CommandLineExit exit = exit_of({"serve", "--help"});
   EXPECT_EQ(exit.status, 0);
@@ -132,6 +141,7 @@ TEST(CommandLineTest, HelpOfServeNamesEveryLimitAndDeadline) {
                              "--busy-queued-bytes",
                              "--max-queued-media-bytes",
                              "--max-media-age",
+                             "--pacing-window",
                              "--max-connections",
                              "--signaling-rate",
                              "--signaling-burst",

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,7 +35,7 @@ class GroupTest : public ::testing::Test {
  protected:
   void add(Member& member) { group.add(member, member.transport); }
   void send(const char* text, const Member* except = nullptr) {
-    group.fan_out(Frame::control_text(text), except);
+    group.fan_out(Frame::control_text(text), except, MonotonicTime{});
   }
 
   std::vector<std::string> published;
@@ -185,6 +187,134 @@ TEST_F(GroupTest, ManyRepliesToRepliesDoNotDeepenTheStack) {
   send("x");
   EXPECT_EQ(a.transport.frames.size(), 100'000u);
   EXPECT_EQ(b.transport.frames.size(), 100'000u);
+}
+
+/// A paced group at a time that the test sets.
+class PacedGroupTest : public GroupTest {
+ protected:
+  static constexpr std::chrono::milliseconds kWindow{5};
+
+  void say(const char* text, Member& speaker) {
+    const auto source = reinterpret_cast<std::uintptr_t>(&speaker);
+    paced.fan_out(Frame::media(text, source), &speaker, now);
+  }
+  /// As a hub's tick does.
+  void tick() {
+    if (paced.is_held() && paced.next_release() <= now) paced.release(now);
+  }
+  void pass(std::chrono::milliseconds time) {
+    now += time;
+    tick();
+  }
+  /// From here on several speak, and nothing waits.
+  void join_and_talk() {
+    for (Member* each : {&a, &b, &c}) paced.add(*each, each->transport);
+    say("hello", a);
+    say("hello", b);
+    tick();
+    for (Member* each : {&a, &b, &c}) each->transport.frames.clear();
+  }
+
+  MonotonicTime now{std::chrono::hours(1)};
+  Group paced{std::make_unique<FakeSubscription>(published), kWindow};
+};
+
+TEST_F(PacedGroupTest, ALoneSpeakersFramesAreNeverHeld) {
+  for (Member* each : {&a, &b}) paced.add(*each, each->transport);
+  for (const char* text : {"1", "2", "3"}) {
+    say(text, a);
+    EXPECT_EQ(b.transport.texts().back(), text);
+  }
+  EXPECT_FALSE(paced.is_held());
+}
+
+TEST_F(PacedGroupTest, FramesOfSeveralWaitForTheWindowsEnd) {
+  join_and_talk();
+  say("1", a);
+  say("2", b);
+  pass(std::chrono::milliseconds(4));
+  EXPECT_THAT(c.transport.texts(), IsEmpty());
+  pass(std::chrono::milliseconds(1));
+  EXPECT_THAT(c.transport.texts(), ElementsAre("1", "2"));
+  EXPECT_THAT(a.transport.texts(), ElementsAre("2"));
+  EXPECT_THAT(b.transport.texts(), ElementsAre("1"));
+}
+
+TEST_F(PacedGroupTest, FrameAfterAQuietWindowIsDueAtOnce) {
+  join_and_talk();
+  now += kWindow;
+  say("1", a);
+  tick();
+  EXPECT_THAT(c.transport.texts(), ElementsAre("1"));
+}
+
+TEST_F(PacedGroupTest, NothingWaitsLongerThanOneWindow) {
+  join_and_talk();
+  std::map<std::string, MonotonicTime> said;
+  std::map<std::string, MonotonicTime> heard;
+  c.transport.on_send = [&](const Frame& frame) { heard[frame.bytes()] = now; };
+  int flushes = 0;
+  for (int i = 0; i < 1000; ++i) {  // a frame a millisecond
+    now += std::chrono::milliseconds(1);
+    const std::string text = std::to_string(i);
+    said[text] = now;
+    say(text.c_str(), i % 2 == 0 ? a : b);
+    const std::size_t before = heard.size();
+    tick();
+    flushes += heard.size() > before ? 1 : 0;
+  }
+  pass(kWindow);
+  ASSERT_EQ(heard.size(), said.size());
+  for (const auto& [text, time] : heard) EXPECT_LE(time - said[text], kWindow);
+  EXPECT_LE(flushes, 201);
+}
+
+TEST_F(PacedGroupTest, OneSpeakerIsNotHeldAgainOnceTheOthersAreSilent) {
+  join_and_talk();
+  now += Group::kSpeakersAreRemembered;
+  say("1", a);
+  EXPECT_THAT(c.transport.texts(), ElementsAre("1"));
+}
+
+TEST_F(PacedGroupTest, WhoJoinsAfterAFrameWasSaidDoesNotHearIt) {
+  join_and_talk();
+  say("before", a);
+  paced.add(d, d.transport);
+  say("after", b);
+  pass(kWindow);
+  EXPECT_THAT(d.transport.texts(), ElementsAre("after"));
+  EXPECT_THAT(c.transport.texts(), ElementsAre("before", "after"));
+}
+
+TEST_F(PacedGroupTest, WhatASpeakerSaidIsHeardAfterHeLeft) {
+  join_and_talk();
+  say("last words", a);
+  paced.remove(a);
+  pass(kWindow);
+  EXPECT_THAT(b.transport.texts(), ElementsAre("last words"));
+  EXPECT_THAT(c.transport.texts(), ElementsAre("last words"));
+}
+
+// Places moved when somebody left, and a held frame then spared the wrong member.
+TEST_F(PacedGroupTest, WhoLeavesWhileFramesAreHeldChangesNothingForOthers) {
+  join_and_talk();
+  say("1", c);
+  paced.remove(a);
+  pass(kWindow);
+  EXPECT_THAT(a.transport.texts(), IsEmpty());
+  EXPECT_THAT(b.transport.texts(), ElementsAre("1"));
+  EXPECT_THAT(c.transport.texts(), IsEmpty());
+  say("2", b);
+  pass(kWindow);
+  EXPECT_THAT(b.transport.texts(), ElementsAre("1"));
+  EXPECT_THAT(c.transport.texts(), ElementsAre("2"));
+}
+
+TEST_F(PacedGroupTest, GroupWhoseMembersAllLeftIsDisposable) {
+  join_and_talk();
+  say("1", a);
+  for (Member* each : {&a, &b, &c}) paced.remove(*each);
+  EXPECT_TRUE(paced.is_disposable());
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
+#include <map>
 #include <random>
 #include <string>
 
@@ -34,8 +36,10 @@ class Model {
   struct Item {
     std::string bytes;
     FrameClass frame_class;
+    std::uint64_t source;
     MonotonicTime queued_at;
   };
+  using Items = std::deque<Item>;
 
   std::size_t below(std::size_t bound) { return static_cast<std::size_t>(random_() % bound); }
 
@@ -47,12 +51,9 @@ class Model {
     return sum;
   }
 
-  /// The oldest media that can be dropped.
-  std::deque<Item>::iterator oldest_media() {
-    auto item = items_.begin() + (is_pinned_ ? 1 : 0);
-    while (item != items_.end() && item->frame_class != FrameClass::media) ++item;
-    return item;
-  }
+  Items::iterator first_droppable() { return items_.begin() + (is_pinned_ ? 1 : 0); }
+
+  static bool is_media(const Item& item) { return item.frame_class == FrameClass::media; }
 
   void step() {
     const std::size_t choice = below(100);
@@ -67,7 +68,7 @@ class Model {
       is_pinned_ = false;
     } else if (choice < 94) {
       outbox_.drop_stale(now_);
-      follow_drops([&](const Item& item) { return is_older(item, limits_.max_media_age); });
+      for (const Item& item : take_dropped()) EXPECT_TRUE(is_older(item, limits_.max_media_age));
       expect_nothing_older(limits_.max_media_age);
     } else if (choice < 98) {
       if (items_.empty()) return;
@@ -82,9 +83,9 @@ class Model {
   void push(FrameClass frame_class) {
     const Item item{
         std::to_string(++last_number_) + std::string(below(below(20) == 0 ? 2000 : 50), 'x'),
-        frame_class, now_};
+        frame_class, below(4), now_};
     const FrameKind kind = below(2) == 0 ? FrameKind::text : FrameKind::binary;
-    const bool is_taken = outbox_.push(Frame(kind, frame_class, item.bytes), now_);
+    const bool is_taken = outbox_.push(Frame(kind, frame_class, item.bytes, item.source), now_);
     if (frame_class == FrameClass::control) {
       const std::size_t waiting = cost_of(FrameClass::control);
       const bool has_room = waiting == 0 || waiting + cost(item) <= limits_.max_control_bytes;
@@ -93,38 +94,66 @@ class Model {
       return;
     }
     ASSERT_TRUE(is_taken);
-    bool is_over = false;
-    follow_drops([&](const Item& oldest) {
-      const std::size_t media = cost_of(FrameClass::media) + cost(item);
-      is_over = is_over || media > limits_.max_media_bytes;
-      return is_older(oldest, limits_.max_media_age) ||
-             (is_over && media > limits_.max_media_bytes / 8 * 7);
-    });
-    const bool is_within = cost_of(FrameClass::media) + cost(item) <= limits_.max_media_bytes;
-    ASSERT_TRUE(is_within || oldest_media() == items_.end());
+    const bool was_full = cost_of(FrameClass::media) + cost(item) > limits_.max_media_bytes;
     items_.push_back(item);
+    Items dropped = take_dropped();
+    const auto fresh = std::stable_partition(dropped.begin(), dropped.end(), [&](const Item& each) {
+      return is_older(each, limits_.max_media_age);
+    });
+    dropped.erase(dropped.begin(), fresh);
+    EXPECT_TRUE(was_full || dropped.empty());
+    expect_fair(dropped);
+    const bool can_drop = std::any_of(first_droppable(), items_.end() - 1, is_media);
+    EXPECT_TRUE(cost_of(FrameClass::media) <= limits_.max_media_bytes || !can_drop);
     expect_nothing_older(limits_.max_media_age * 5 / 4);
+  }
+
+  /// Nobody lost a frame while more of somebody else's waited of whom anything could be dropped:
+  /// all but the newest frame.
+  void expect_fair(const Items& dropped) {
+    std::map<std::uint64_t, std::size_t> waiting;
+    std::size_t most = 0;
+    for (auto item = first_droppable(); item != items_.end(); ++item) {
+      if (!is_media(*item)) continue;
+      std::size_t& bytes = waiting[item->source];
+      bytes += cost(*item);
+      if (item + 1 != items_.end() || bytes > cost(*item)) most = std::max(most, bytes);
+    }
+    std::map<std::uint64_t, std::size_t> last_dropped;
+    for (const Item& item : dropped) last_dropped[item.source] = cost(item);
+    for (const auto& [source, bytes] : last_dropped) EXPECT_GT(waiting[source] + bytes, most);
   }
 
   bool is_older(const Item& item, milliseconds age) const { return item.queued_at < now_ - age; }
 
   void expect_nothing_older(milliseconds age) {
-    const auto oldest = oldest_media();
-    EXPECT_TRUE(oldest == items_.end() || !is_older(*oldest, age));
+    EXPECT_TRUE(std::none_of(first_droppable(), items_.end(), [&](const Item& item) {
+      return is_media(item) && is_older(item, age);
+    }));
   }
 
-  /// Takes off the model what the outbox says it dropped; each must have had a reason.
-  template <class Predicate>
-  void follow_drops(Predicate has_reason) {
-    while (drops_.frames < outbox_.drops().frames) {
-      const auto item = oldest_media();
-      ASSERT_NE(item, items_.end());
-      ASSERT_TRUE(has_reason(*item));
-      ++drops_.frames;
-      drops_.bytes += item->bytes.size();
-      items_.erase(item);
+  /// Takes off the model what the outbox has dropped: of every source the oldest, and media only.
+  Items take_dropped() {
+    Items dropped;
+    Items kept;
+    std::map<std::uint64_t, bool> is_kept;
+    for (auto item = items_.begin(); item != items_.end(); ++item) {
+      const bool stays =
+          kept.size() < outbox_.size() && outbox_.frame(kept.size()).bytes() == item->bytes;
+      if (!stays) {
+        EXPECT_TRUE(is_media(*item) && item >= first_droppable());
+        EXPECT_FALSE(is_kept[item->source]) << "an older frame of this source was kept";
+        ++drops_.frames;
+        drops_.bytes += item->bytes.size();
+      } else if (is_media(*item) && item >= first_droppable()) {
+        is_kept[item->source] = true;
+      }
+      (stays ? kept : dropped).push_back(*item);
     }
-    ASSERT_EQ(drops_.bytes, outbox_.drops().bytes);
+    items_ = kept;
+    EXPECT_EQ(drops_.frames, outbox_.drops().frames);
+    EXPECT_EQ(drops_.bytes, outbox_.drops().bytes);
+    return dropped;
   }
 
   void check_same() {
@@ -143,8 +172,8 @@ class Model {
   OutboxLimits limits_;
   MonotonicTime now_{std::chrono::hours(1)};
   Outbox outbox_{limits_};
-  std::deque<Item> items_;
-  Outbox::Drops drops_;
+  Items items_;
+  Drops drops_;
   bool is_pinned_ = false;
   int last_number_ = 0;
 };

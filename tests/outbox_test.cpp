@@ -28,8 +28,8 @@ class OutboxTest : public ::testing::Test {
   bool push_control(std::string text) {
     return outbox.push(Frame::control_text(std::move(text)), now);
   }
-  void push_media(std::string bytes) {
-    EXPECT_TRUE(outbox.push(Frame::media(std::move(bytes)), now));
+  void push_media(std::string bytes, std::uint64_t source = 0) {
+    EXPECT_TRUE(outbox.push(Frame::media(std::move(bytes), source), now));
   }
   std::vector<std::string> waiting() const {
     std::vector<std::string> result;
@@ -180,6 +180,79 @@ TEST_F(OutboxTest, MediaLargerThanTheBoundTakesThePlaceOfAllOther) {
   EXPECT_THAT(waiting(), ElementsAre(std::string(5000, 'x')));
 }
 
+TEST_F(OutboxTest, OverTheBoundTheSpeakerOfWhomMostWaitsLosesHisOldest) {
+  limits.max_media_bytes = 8 * (2 + kOverhead);
+  push_media("a1", 1);
+  for (const char* loud : {"b1", "b2", "b3", "b4", "b5"}) push_media(loud, 2);
+  push_media("c1", 3);
+  push_media("a2", 1);
+  push_media("c2", 3);
+  EXPECT_THAT(waiting(), ElementsAre("a1", "b3", "b4", "b5", "c1", "a2", "c2"));
+  EXPECT_EQ(outbox.drops().frames, 2u);
+}
+
+TEST_F(OutboxTest, ALoudSpeakerDoesNotStarveAQuietOne) {
+  limits.max_media_bytes = 40 * (2 + kOverhead);
+  for (int i = 0; i < 100; ++i) {
+    if (i % 10 == 0) push_media("q" + std::to_string(i / 10), 1);
+    for (int loud = 0; loud < 10; ++loud) push_media("ll", 2);
+  }
+  std::vector<std::string> quiet;
+  for (const std::string& each : waiting()) {
+    if (each[0] == 'q') quiet.push_back(each);
+  }
+  EXPECT_THAT(quiet, ElementsAre("q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9"));
+}
+
+TEST_F(OutboxTest, TextOfALoudSpeakerIsNeverDropped) {
+  limits.max_media_bytes = 8 * (2 + kOverhead);
+  ASSERT_TRUE(outbox.push(Frame(FrameKind::text, FrameClass::control, "text", 1), now));
+  for (int i = 0; i < 100; ++i) push_media("mm", 1);
+  EXPECT_EQ(waiting().front(), "text");
+}
+
+TEST_F(OutboxTest, EveryDropIsReportedWithItsReason) {
+  struct Observer final : OutboxObserver {
+    void on_drop(DropReason reason, const Drops& drops) noexcept override {
+      Drops& sum = reason == DropReason::too_old ? too_old : no_room;
+      sum.frames += drops.frames;
+      sum.bytes += drops.bytes;
+    }
+    Drops too_old, no_room;
+  } observer;
+  limits.max_media_bytes = 8 * (2 + kOverhead);
+  outbox = Outbox(limits, &observer);
+  for (int i = 0; i < 9; ++i) push_media("mm");
+  EXPECT_EQ(observer.no_room.frames, 2u);
+  EXPECT_EQ(observer.no_room.bytes, 4u);
+  EXPECT_EQ(observer.too_old.frames, 0u);
+  outbox.drop_stale(now + limits.max_media_age + milliseconds(1));
+  EXPECT_EQ(observer.too_old.frames, 7u);
+  EXPECT_EQ(observer.too_old.bytes, 14u);
+  EXPECT_EQ(outbox.drops().frames, 9u);
+  EXPECT_EQ(outbox.drops().bytes, 18u);
+}
+
+TEST_F(OutboxTest, MediaBeforeAGivenTimeIsDropped) {
+  push_media("1");
+  now += milliseconds(10);
+  push_media("2");
+  outbox.drop_queued_before(now);
+  EXPECT_THAT(waiting(), ElementsAre("2"));
+}
+
+TEST_F(OutboxTest, PopOfAllLeavesNothing) {
+  push_media("1");
+  ASSERT_TRUE(push_control("2"));
+  outbox.pin_front();
+  outbox.pop_all();
+  EXPECT_TRUE(outbox.is_empty());
+  EXPECT_EQ(outbox.bytes(), 0u);
+  push_media("3");
+  outbox.drop_stale(now + limits.max_media_age * 2);
+  EXPECT_TRUE(outbox.is_empty());
+}
+
 TEST_F(OutboxTest, PinnedFrontOutlivesItsAge) {
   push_media("begun");
   push_media("waits");
@@ -325,6 +398,7 @@ TEST_F(OutboxTest, OldControlInFrontCostsNoMoreAFrame) {
 
 TEST_F(OutboxTest, DroppingBehindAPinnedFrontCostsNoMoreAFrame) {
   limits.max_media_bytes = std::size_t{1} << 30;
+  limits.max_media_age = milliseconds(2000);
   const Frame frame = Frame::media("m");
   push_media("begun");
   outbox.pin_front();

@@ -8,24 +8,23 @@
 #include <string>
 #include <vector>
 
+#include "websocket_codec.hpp"
+
 namespace voicechan::server {
 namespace {
 
 constexpr MonotonicTime kStart{};
 
 /// Writes the next `bytes` of an output, as a socket would that takes no more.
-std::string take(Output& output, std::size_t bytes) {
-  Output::Gathering gathering;
-  std::string taken;
-  const std::size_t total = output.gather(gathering);
-  bytes = std::min(bytes, total);
-  for (std::size_t i = 0; i < gathering.count && taken.size() < bytes; ++i) {
-    const iovec& buffer = gathering.buffers[i];
-    taken.append(static_cast<const char*>(buffer.iov_base),
-                 std::min(buffer.iov_len, bytes - taken.size()));
-  }
-  output.consume(bytes);
+std::string take(Output& output, std::size_t bytes, WireBuffer& wire) {
+  const std::string taken(output.gather(wire).substr(0, bytes));
+  output.consume(taken.size(), wire);
   return taken;
+}
+
+std::string take(Output& output, std::size_t bytes) {
+  WireBuffer wire;
+  return take(output, bytes, wire);
 }
 
 std::string take_all(Output& output) {
@@ -54,8 +53,8 @@ class OutputTest : public ::testing::Test {
 };
 
 TEST_F(OutputTest, HasNothingAtFirst) {
-  Output::Gathering gathering;
-  EXPECT_EQ(output_.gather(gathering), 0u);
+  WireBuffer wire;
+  EXPECT_EQ(output_.gather(wire), "");
 }
 
 TEST_F(OutputTest, WritesAHeaderInFrontOfAFrame) {
@@ -92,9 +91,9 @@ TEST_F(OutputTest, LastBytesGoBehindFramesAndRawBytes) {
 TEST_F(OutputTest, LastBytesComeBehindMoreFramesThanOneGatheringHolds) {
   output_.write_last("last");
   std::string expected;
-  for (std::size_t i = 0; i <= Output::Gathering::kMaxFrames; ++i) {
-    push(output_, std::to_string(i));
-    expected += text_frame(std::to_string(i));
+  while (expected.size() <= 2 * WireBuffer::kBytes) {
+    push(output_, std::string(1000, 'x'));
+    expected += text_frame(std::string(1000, 'x'));
   }
   EXPECT_EQ(take_all(output_), expected + "last");
 }
@@ -116,6 +115,56 @@ TEST_F(OutputTest, AFrameThatHasBegunIsNeverStale) {
   written += take_all(output_);
   EXPECT_EQ(written.substr(2), "begun");
   EXPECT_EQ(output_.outbox().drops().frames, 1u);
+}
+
+TEST_F(OutputTest, TheSameFramesAreLaidOutOnceForTwoOutputs) {
+  Output other(limits_);
+  const Frame frame = Frame::media("shared");
+  for (Output* each : {&output_, &other}) ASSERT_TRUE(each->push(frame, kStart));
+  WireBuffer wire;
+  const std::string_view bytes = output_.gather(wire);
+  const std::string copy(bytes);
+  output_.consume(bytes.size(), wire);
+  EXPECT_TRUE(output_.is_empty());
+  EXPECT_EQ(other.gather(wire).data(), bytes.data());
+  EXPECT_EQ(take_all(other), copy);
+}
+
+TEST_F(OutputTest, OtherFramesOfTheSameTextAreLaidOutAnew) {
+  Output other(limits_);
+  push(output_, "twin");
+  push(other, "twin");
+  push(other, "more");
+  WireBuffer wire;
+  EXPECT_EQ(take(output_, std::string::npos, wire), text_frame("twin"));
+  EXPECT_EQ(take(other, std::string::npos, wire), text_frame("twin") + text_frame("more"));
+}
+
+TEST_F(OutputTest, ALargeFrameIsNotCopied) {
+  const Frame frame = Frame::media(std::string(1 << 20, 'x'));
+  ASSERT_TRUE(output_.push(frame, kStart));
+  WireBuffer wire;
+  std::string written = take(output_, std::string::npos, wire);
+  const std::string_view rest = output_.gather(wire);
+  EXPECT_EQ(rest.data() + rest.size(), frame.bytes().data() + frame.size());
+  written += take_all(output_);
+  EXPECT_EQ(written.size(), frame_header_bytes(frame.size()) + frame.size());
+  EXPECT_TRUE(output_.is_empty());
+}
+
+// The bytes in the buffer were those of another output, of which as many had been written.
+TEST_F(OutputTest, ALargeFrameIsNotTakenForWhatAnotherOutputLaidOut) {
+  Output large(limits_);
+  const Frame frame = Frame::media(std::string(1 << 20, 'x'));
+  ASSERT_TRUE(large.push(frame, kStart));
+  push(output_, "small");
+  WireBuffer wire;
+  std::string written = take(large, std::string::npos, wire);
+  const std::size_t small_size = output_.gather(wire).size();
+  written += take(large, small_size, wire);
+  EXPECT_FALSE(large.is_empty());
+  written += take_all(large);
+  EXPECT_EQ(written.size(), frame_header_bytes(frame.size()) + frame.size());
 }
 
 /// A whole frame found in the stream.
@@ -186,42 +235,49 @@ TEST_F(OutputTest, AnyInterleavingGivesWholeFramesInOrder) {
   OutboxLimits limits;
   limits.max_control_bytes = 1u << 30;  // nothing is refused
   for (int run = 0; run < 100; ++run) {
-    Output output(limits);
-    Script script;
-    std::string stream;
+    // Two listeners of one room: the same frames, other raw bytes, other sockets, one buffer.
+    struct Listener {
+      explicit Listener(const OutboxLimits& outbox_limits) : output(outbox_limits) {}
+      Output output;
+      Script script;
+      std::string stream;
+    } listeners[] = {Listener(limits), Listener(limits)};
+    WireBuffer wire;
     for (std::size_t step = below(200) + 1; step > 0; --step) {
+      Listener& listener = listeners[below(2)];
       switch (below(4)) {
         case 0:
           for (std::size_t i = below(20) == 0 ? 100 : 1; i > 0; --i) {
-            std::string payload = std::to_string(script.data.size());
+            std::string payload = std::to_string(listener.script.data.size());
             payload.resize(std::max(payload.size(), kSizes[std::min(below(10), below(10))]), 'x');
             if (below(20) == 0) payload.clear();
-            script.data.push_back(payload);
             const auto kind = below(2) == 0 ? FrameKind::text : FrameKind::binary;
-            ASSERT_TRUE(output.push(Frame(kind, FrameClass::control, payload), kStart));
+            const Frame frame(kind, FrameClass::control, payload);
+            for (Listener& each : listeners) {
+              each.script.data.push_back(payload);
+              ASSERT_TRUE(each.output.push(frame, kStart));
+            }
           }
           break;
         case 1:
-          script.raw.push_back("pong " + std::to_string(script.raw.size()));
-          script.raw_written_at.push_back(stream.size());
-          output.write(encode_pong(script.raw.back()));
+          listener.script.raw.push_back("pong " + std::to_string(listener.script.raw.size()));
+          listener.script.raw_written_at.push_back(listener.stream.size());
+          listener.output.write(encode_pong(listener.script.raw.back()));
           break;
         case 2:
-          stream += take(output, below(20));
+          listener.stream += take(listener.output, below(20), wire);
           break;
         case 3:
-          stream += take(output, below(200'000));
+          for (Listener& each : listeners) each.stream += take(each.output, below(200'000), wire);
           break;
       }
+      if (below(3) == 0) wire.forget();
     }
-    output.write_last(encode_close(CloseCode::normal, {}));
-    for (std::size_t before = stream.size(), idle = 0; idle < 3;) {
-      stream += take(output, below(100'000));
-      Output::Gathering gathering;
-      idle = output.gather(gathering) == 0 && stream.size() == before ? idle + 1 : 0;
-      before = stream.size();
+    for (Listener& each : listeners) {
+      each.output.write_last(encode_close(CloseCode::normal, {}));
+      while (!each.output.is_empty()) each.stream += take(each.output, below(100'000), wire);
+      check(each.script, each.stream);
     }
-    check(script, stream);
     if (HasFailure()) return;
   }
 }

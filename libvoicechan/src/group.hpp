@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "voicechan/backplane.hpp"
+#include "voicechan/clock.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/transport.hpp"
 
@@ -14,7 +17,8 @@ namespace voicechan {
 
 /// The members that one hub has of a group. Sending to a member may remove any member, add some, or
 /// send to this group again: while a fan-out runs, places do not move, and further frames wait for
-/// their turn so that all members see one order. One thread at a time.
+/// their turn so that all members see one order. A group may be paced: then, while several speak,
+/// frames wait for `release`. One thread at a time.
 class Group {
  public:
   /// Where a member stands; kept up to date while it is in the group. Embedded in its owner.
@@ -22,17 +26,24 @@ class Group {
     std::size_t index = 0;
   };
 
-  explicit Group(std::unique_ptr<Subscription> subscription)
-      : subscription_(std::move(subscription)) {}
+  /// After this time without another speaker there is one speaker again. Longer than the gaps
+  /// within speech, so that a conversation is paced throughout.
+  static constexpr std::chrono::milliseconds kSpeakersAreRemembered{500};
+
+  /// `window`: at least this time lies between two releases; zero: nothing ever waits.
+  explicit Group(std::unique_ptr<Subscription> subscription, std::chrono::milliseconds window = {})
+      : subscription_(std::move(subscription)), window_(window) {}
 
   void add(Membership& membership, Transport& transport) {
     membership.index = members_.size();
     members_.push_back({&membership, &transport});
+    ++member_count_;
   }
 
   void remove(Membership& membership) noexcept {
     const std::size_t index = membership.index;
-    if (is_sending_) {
+    --member_count_;
+    if (is_sending_ || has_waiting()) {
       members_[index] = {nullptr, nullptr};
       has_holes_ = true;
       return;
@@ -43,29 +54,28 @@ class Group {
   }
 
   /// Sends to all who are members now and stay until it is their turn, but not to `except` (which
-  /// may be null).
-  void fan_out(const Frame& frame, const Membership* except) noexcept {
-    const std::size_t except_index = except != nullptr ? except->index : kNobody;
-    if (is_sending_) {
-      waiting_.push_back({frame, members_.size(), except_index});
-      return;
-    }
-    is_sending_ = true;
-    send_to_first(members_.size(), frame, except_index);
-    for (std::size_t i = 0; i < waiting_.size(); ++i) {
-      const Waiting next = std::move(waiting_[i]);
-      send_to_first(next.member_count, next.frame, next.except_index);
-    }
-    waiting_.clear();
-    is_sending_ = false;
-    if (has_holes_) close_holes();
+  /// may be null). In a paced group the frame may be held: then the caller sees to `release`.
+  void fan_out(const Frame& frame, const Membership* except, MonotonicTime now) noexcept {
+    const bool must_wait =
+        has_waiting() || (window_.count() > 0 && do_several_speak(frame.source(), now));
+    waiting_.push_back({frame, members_.size(), except != nullptr ? except->index : kNobody});
+    if (!must_wait && !is_sending_) send_waiting();
+  }
+
+  /// Frames wait for `release`.
+  bool is_held() const noexcept { return has_waiting() && !is_sending_; }
+  /// When `release` is due.
+  MonotonicTime next_release() const noexcept { return last_release_ + window_; }
+  void release(MonotonicTime now) noexcept {
+    last_release_ = now;
+    send_waiting();
   }
 
   /// To the members that other hubs have.
   void publish(const Frame& frame) { subscription_->publish(frame); }
 
   /// True if nobody is left and no fan-out runs: the group can be destroyed.
-  bool is_disposable() const noexcept { return members_.empty() && !is_sending_; }
+  bool is_disposable() const noexcept { return member_count_ == 0 && !is_sending_; }
 
  private:
   static constexpr std::size_t kNobody = std::numeric_limits<std::size_t>::max();
@@ -75,18 +85,44 @@ class Group {
     Transport* transport;
   };
 
-  /// A frame that came while another one was being sent.
+  /// A frame to be sent to those of the first `member_count` places.
   struct Waiting {
     Frame frame;
     std::size_t member_count;
     std::size_t except_index;
   };
 
-  void send_to_first(std::size_t count, const Frame& frame, std::size_t except_index) noexcept {
-    for (std::size_t i = 0; i < count; ++i) {
-      Transport* const transport = members_[i].transport;
-      if (transport != nullptr && i != except_index) transport->send(frame);
+  bool has_waiting() const noexcept { return !waiting_.empty(); }
+
+  bool do_several_speak(std::uint64_t source, MonotonicTime now) noexcept {
+    if (source != last_source_) {
+      const bool is_first = last_source_ == 0;
+      if (!is_first && now - last_spoken_ < kSpeakersAreRemembered) {
+        several_until_ = now + kSpeakersAreRemembered;
+      }
+      last_source_ = source;
     }
+    last_spoken_ = now;
+    return now < several_until_;
+  }
+
+  /// Sends what waits, and what comes meanwhile.
+  void send_waiting() noexcept {
+    is_sending_ = true;
+    while (has_waiting()) {
+      batch_.swap(waiting_);
+      // By member, so that what a member's transport touches is touched once for all frames.
+      for (std::size_t i = 0; i < batch_.back().member_count; ++i) {
+        for (const Waiting& next : batch_) {
+          Transport* const transport = members_[i].transport;
+          if (transport == nullptr) break;
+          if (i < next.member_count && i != next.except_index) transport->send(next.frame);
+        }
+      }
+      batch_.clear();
+    }
+    is_sending_ = false;
+    if (has_holes_) close_holes();
   }
 
   void close_holes() noexcept {
@@ -100,9 +136,16 @@ class Group {
     has_holes_ = false;
   }
 
-  std::vector<Member> members_;
+  std::vector<Member> members_;   // with holes, while is_sending_ or has_waiting()
+  std::size_t member_count_ = 0;  // without holes
   std::unique_ptr<Subscription> subscription_;
   std::vector<Waiting> waiting_;
+  std::vector<Waiting> batch_;  // being sent
+  const std::chrono::milliseconds window_;
+  std::uint64_t last_source_ = 0;
+  MonotonicTime last_spoken_{};
+  MonotonicTime several_until_{};
+  MonotonicTime last_release_{};
   bool is_sending_ = false;
   bool has_holes_ = false;
 };

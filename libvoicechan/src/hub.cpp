@@ -1,10 +1,12 @@
 #include "voicechan/hub.hpp"
 
+#include <algorithm>
 #include <list>
 #include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "group.hpp"
 #include "signaling_message.hpp"
@@ -19,6 +21,12 @@ constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a strin
 
 enum class Role { voice, signaling, notifications };
 
+/// Where a hub begins to count its sessions, so that two hubs hardly ever give the same number. The
+/// odd constant (2^64 divided by the golden ratio) spreads neighbouring addresses.
+std::uint64_t first_source(HubAddress address) noexcept {
+  return (address.node << 16 ^ address.hub) * 0x9E37'79B9'7F4A'7C15;
+}
+
 }  // namespace
 
 std::string voice_group(const RoomName& room) { return "voice_" + room.str(); }
@@ -30,11 +38,13 @@ std::string notification_group(UserId user) {
 /// One session. Owned by the hub's list, known to its handle. A call of a transport may destroy any
 /// State, so none is touched after one.
 struct Session::State : Group::Membership {
-  State(Hub::Impl& owner, Role session_role, Identity identity, Transport& out, double burst)
+  State(Hub::Impl& owner, Role session_role, Identity identity, Transport& out, double burst,
+        std::uint64_t source_number)
       : hub(&owner),
         transport(&out),
         user(std::move(identity)),
         messages(burst),
+        source(source_number),
         role(session_role) {}
 
   Hub::Impl* const hub;
@@ -44,8 +54,9 @@ struct Session::State : Group::Membership {
   std::list<State>::iterator place;  // in the hub's list of sessions
   Group* group = nullptr;            // of a voice or notifications session
   std::map<std::string, Group, std::less<>>::iterator group_place;
-  std::optional<PeerId> id;  // of a signaling session that has joined
-  TokenBucket messages;      // of a signaling session
+  std::optional<PeerId> id;    // of a signaling session that has joined
+  TokenBucket messages;        // of a signaling session
+  const std::uint64_t source;  // of its frames
   const Role role;
 };
 
@@ -60,22 +71,27 @@ class Hub::Impl final : public BackplaneReceiver {
     auto port = backplane.attach(*this, std::move(wake));
     if (!port) return port.error();
     port_ = std::move(*port);
+    last_source_ = first_source(port_->address());
     return {};
   }
 
   Session open(Role role, Identity user, Transport& transport);
-  Session open_in_group(Role role, Identity user, Transport& transport, const std::string& group);
+  Session open_in_group(Role role, Identity user, Transport& transport, const std::string& group,
+                        std::chrono::milliseconds window);
   void leave(State& session) noexcept;
   void receive(State& session, FrameKind kind, std::string bytes);
   void refuse_too_large(State& session);
 
-  void tick(MonotonicTime now) {
+  MonotonicTime tick(MonotonicTime now) {
     now_ = now;
     port_->poll();
+    const MonotonicTime next = release_paced();
     port_->flush();
+    return next;
   }
 
   std::size_t session_count() const noexcept { return sessions_.size(); }
+  std::chrono::milliseconds pacing_window() const noexcept { return options_.pacing_window; }
 
   void on_publish(std::string_view group, const Frame& frame) noexcept override;
   Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept override;
@@ -85,6 +101,8 @@ class Hub::Impl final : public BackplaneReceiver {
   using Groups = std::map<std::string, Group, std::less<>>;
 
   void fan_out(Groups::iterator place, const Frame& frame, const Group::Membership* except);
+  void dispose_if_empty(Groups::iterator place);
+  MonotonicTime release_paced();
   void relay(State& session, FrameKind kind, std::string bytes);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session);
@@ -97,6 +115,8 @@ class Hub::Impl final : public BackplaneReceiver {
   Groups groups_;
   std::list<State> sessions_;
   std::unordered_map<PeerId, State*> peers_;
+  std::vector<Groups::iterator> paced_;  // groups that hold frames back
+  std::uint64_t last_source_ = 0;        // given to a session
   MonotonicTime now_{};
 };
 
@@ -120,15 +140,18 @@ Hub::Impl::~Impl() {
 }
 
 Session Hub::Impl::open(Role role, Identity user, Transport& transport) {
-  sessions_.emplace_front(*this, role, std::move(user), transport, options_.signaling_burst);
+  sessions_.emplace_front(*this, role, std::move(user), transport, options_.signaling_burst,
+                          ++last_source_);
   sessions_.front().place = sessions_.begin();
   return Session(&sessions_.front());
 }
 
 Session Hub::Impl::open_in_group(Role role, Identity user, Transport& transport,
-                                 const std::string& group) {
+                                 const std::string& group, std::chrono::milliseconds window) {
   auto place = groups_.find(group);
-  if (place == groups_.end()) place = groups_.emplace(group, port_->subscribe(group)).first;
+  if (place == groups_.end()) {
+    place = groups_.try_emplace(group, port_->subscribe(group), window).first;
+  }
   Session session = open(role, std::move(user), transport);
   session.state_->group_place = place;
   session.state_->group = &place->second;
@@ -140,15 +163,42 @@ void Hub::Impl::leave(State& session) noexcept {
   if (session.id) peers_.erase(*session.id);
   if (session.group != nullptr) {
     session.group->remove(session);
-    if (session.group->is_disposable()) groups_.erase(session.group_place);
+    dispose_if_empty(session.group_place);
   }
   sessions_.erase(session.place);
 }
 
 void Hub::Impl::fan_out(Groups::iterator place, const Frame& frame,
                         const Group::Membership* except) {
-  place->second.fan_out(frame, except);
-  if (place->second.is_disposable()) groups_.erase(place);
+  Group& group = place->second;
+  const bool was_held = group.is_held();
+  group.fan_out(frame, except, now_);
+  if (group.is_held() && !was_held) paced_.push_back(place);
+  dispose_if_empty(place);
+}
+
+void Hub::Impl::dispose_if_empty(Groups::iterator place) {
+  if (!place->second.is_disposable()) return;
+  if (place->second.is_held()) paced_.erase(std::find(paced_.begin(), paced_.end(), place));
+  groups_.erase(place);
+}
+
+/// Releases what is due; when the next is.
+MonotonicTime Hub::Impl::release_paced() {
+  for (std::size_t i = 0; i < paced_.size();) {
+    const auto place = paced_[i];
+    if (place->second.next_release() > now_) {
+      ++i;
+      continue;
+    }
+    paced_[i] = paced_.back();
+    paced_.pop_back();
+    place->second.release(now_);  // may change `paced_`; who is skipped by that is due at once
+    dispose_if_empty(place);
+  }
+  MonotonicTime next = MonotonicTime::max();
+  for (const auto& place : paced_) next = std::min(next, place->second.next_release());
+  return next;
 }
 
 void Hub::Impl::receive(State& session, FrameKind kind, std::string bytes) {
@@ -170,7 +220,7 @@ void Hub::Impl::refuse_too_large(State& session) {
 
 void Hub::Impl::relay(State& session, FrameKind kind, std::string bytes) {
   const Frame frame(kind, kind == FrameKind::text ? FrameClass::control : FrameClass::media,
-                    std::move(bytes));
+                    std::move(bytes), session.source);
   session.group->publish(frame);
   fan_out(session.group_place, frame, &session);
 }
@@ -284,7 +334,8 @@ Result<std::unique_ptr<Hub>> Hub::attach(Backplane& backplane, HubOptions option
 }
 
 Session Hub::join_voice(Identity user, const RoomName& room, Transport& transport) {
-  return impl_->open_in_group(Role::voice, std::move(user), transport, voice_group(room));
+  return impl_->open_in_group(Role::voice, std::move(user), transport, voice_group(room),
+                              impl_->pacing_window());
 }
 
 Session Hub::open_signaling(Identity user, Transport& transport) {
@@ -293,10 +344,10 @@ Session Hub::open_signaling(Identity user, Transport& transport) {
 
 Session Hub::open_notifications(Identity user, Transport& transport) {
   const std::string group = notification_group(user.id);
-  return impl_->open_in_group(Role::notifications, std::move(user), transport, group);
+  return impl_->open_in_group(Role::notifications, std::move(user), transport, group, {});
 }
 
-void Hub::tick(MonotonicTime now) { impl_->tick(now); }
+MonotonicTime Hub::tick(MonotonicTime now) { return impl_->tick(now); }
 
 std::size_t Hub::session_count() const noexcept { return impl_->session_count(); }
 

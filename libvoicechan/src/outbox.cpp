@@ -1,82 +1,118 @@
 #include "voicechan/outbox.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_map>
 
 namespace voicechan {
 namespace {
 
-// An emptied queue that had to grow beyond this gives its memory back.
-constexpr std::size_t kKeptCapacity = 32;
+constexpr MonotonicTime kDropped = MonotonicTime::min();
 
-bool is_media(const Frame& frame) noexcept { return frame.frame_class() == FrameClass::media; }
+using BytesBySource = std::unordered_map<std::uint64_t, std::size_t>;
 
-std::size_t cost(const Frame& frame) noexcept { return frame.size() + Outbox::kFrameOverhead; }
+/// How much each source may keep so that all keep no more than `room`: those that have less leave
+/// their rest to the others.
+std::size_t fair_share(const BytesBySource& sources, std::size_t room) {
+  std::vector<std::size_t> sizes;
+  for (const auto& [source, bytes] : sources) sizes.push_back(bytes);
+  std::sort(sizes.begin(), sizes.end());
+  std::size_t sharers = sizes.size();
+  for (const std::size_t size : sizes) {
+    if (size > room / sharers) return room / sharers;
+    room -= size;
+    --sharers;
+  }
+  return std::numeric_limits<std::size_t>::max();
+}
 
 }  // namespace
 
-bool Outbox::push(const Frame& frame, MonotonicTime now) {
+bool Outbox::make_room(const Frame& frame, MonotonicTime now) {
   if (!is_media(frame)) {
-    if (control_bytes_ > 0 && control_bytes_ + cost(frame) > limits_->max_control_bytes) {
-      return false;
-    }
-    items_.push_back({frame, now});
-    control_bytes_ += cost(frame);
-    return true;
+    return control_bytes_ == 0 || control_bytes_ + cost(frame) <= limits_->max_control_bytes;
   }
   // A queue that nobody flushes is cleaned here, with some slack so that it costs O(1) a frame.
   if (oldest_media_ < now - limits_->max_media_age * 5 / 4) drop_stale(now);
-  if (media_bytes_ + cost(frame) > limits_->max_media_bytes) {
-    const std::size_t wanted_bytes = limits_->max_media_bytes / 8 * 7;
-    drop_media_while([&](const Item&) { return media_bytes_ + cost(frame) > wanted_bytes; });
-  }
-  items_.push_back({frame, now});
-  media_bytes_ += cost(frame);
+  if (media_bytes_ + cost(frame) > limits_->max_media_bytes) drop_for(frame);
   oldest_media_ = std::min(oldest_media_, now);
   return true;
 }
 
-void Outbox::drop_stale(MonotonicTime now) {
-  const MonotonicTime oldest_wanted = now - limits_->max_media_age;
-  if (oldest_media_ >= oldest_wanted) return;
-  drop_media_while([&](const Item& item) { return item.queued_at < oldest_wanted; });
+void Outbox::drop_for(const Frame& newest) {
+  // Some more than must goes, so that a queue that stays full costs O(1) a frame.
+  std::size_t room = limits_->max_media_bytes / 8 * 7;
+  if (front_is_pinned_ && is_media(items_[head_].frame)) {
+    room -= std::min(room, cost(items_[head_].frame));
+  }
+  BytesBySource waiting{{newest.source(), cost(newest)}};
+  for (std::size_t i = first_droppable(); i < items_.size(); ++i) {
+    const Frame& frame = items_[i].frame;
+    if (is_media(frame)) waiting[frame.source()] += cost(frame);
+  }
+  std::size_t share = fair_share(waiting, room);
+  if (cost(newest) > share) {
+    // It is not dropped, so the others share what it leaves.
+    BytesBySource others = waiting;
+    others.erase(newest.source());
+    share = std::min(share, fair_share(others, room - std::min(room, cost(newest))));
+  }
+  drop_media(items_.size(), DropReason::no_room, [&](const Frame& frame) {
+    std::size_t& bytes = waiting[frame.source()];
+    if (bytes <= share) return false;
+    bytes -= cost(frame);
+    return true;
+  });
+}
+
+void Outbox::drop_queued_before(MonotonicTime time) {
+  if (oldest_media_ >= time) return;
+  const auto first = items_.begin() + static_cast<std::ptrdiff_t>(first_droppable());
+  const auto end = std::find_if(first, items_.end(), [&](const Item& item) {
+    return is_media(item.frame) && item.queued_at >= time;
+  });
+  oldest_media_ = end == items_.end() ? MonotonicTime::max() : end->queued_at;
+  drop_media(static_cast<std::size_t>(end - items_.begin()), DropReason::too_old,
+             [](const Frame&) { return true; });
 }
 
 template <class Predicate>
-void Outbox::drop_media_while(Predicate is_unwanted) {
-  const std::size_t first = head_ + (front_is_pinned_ ? 1 : 0);
-  oldest_media_ = MonotonicTime::max();
-  std::size_t end = first;
-  for (; end < items_.size(); ++end) {
-    const Item& item = items_[end];
-    if (!is_media(item.frame)) continue;
-    if (!is_unwanted(item)) {
-      oldest_media_ = item.queued_at;
-      break;
-    }
+void Outbox::drop_media(std::size_t end, DropReason reason, Predicate is_unwanted) {
+  Drops dropped;
+  const std::size_t first = first_droppable();
+  for (std::size_t i = first; i < end; ++i) {
+    Item& item = items_[i];
+    if (!is_media(item.frame) || !is_unwanted(item.frame)) continue;
+    item.queued_at = kDropped;
     count_out(item.frame);
-    ++drops_.frames;
-    drops_.bytes += item.frame.size();
+    ++dropped.frames;
+    dropped.bytes += item.frame.size();
   }
-  // All media in [first, end) goes. The few frames that stay move up, not the many behind them.
+  if (dropped.frames == 0) return;
+  // The few frames that stay move up, not the many behind them.
   std::size_t kept_begin = end;
   for (std::size_t i = end; i-- > head_;) {
     Item item = std::move(items_[i]);
-    if (i < first || !is_media(item.frame)) items_[--kept_begin] = std::move(item);
+    if (item.queued_at != kDropped) items_[--kept_begin] = std::move(item);
   }
   head_ = kept_begin;
   reclaim_places();
+  drops_.frames += dropped.frames;
+  drops_.bytes += dropped.bytes;
+  if (observer_ != nullptr) observer_->on_drop(reason, dropped);
 }
 
-void Outbox::pop_front() noexcept {
-  const Frame sent = std::move(items_[head_].frame);
-  count_out(sent);
+void Outbox::pop_front(std::size_t count) noexcept {
+  for (; count > 0; --count) {
+    const Frame sent = std::move(items_[head_++].frame);
+    count_out(sent);
+  }
   front_is_pinned_ = false;
-  ++head_;
   reclaim_places();
 }
 
 void Outbox::discard_unsent() noexcept {
-  const std::size_t kept = head_ + (front_is_pinned_ ? 1 : 0);
+  const std::size_t kept = first_droppable();
   while (items_.size() > kept) {
     count_out(items_.back().frame);
     items_.pop_back();
@@ -90,14 +126,16 @@ void Outbox::count_out(const Frame& frame) noexcept {
 
 void Outbox::reclaim_places() noexcept {
   if (is_empty()) {
-    items_.clear();
-    head_ = 0;
-    if (items_.capacity() > kKeptCapacity) items_.shrink_to_fit();
-  } else if (head_ >= kKeptCapacity && head_ * 2 >= items_.size()) {
+    pop_all();
+  } else if (head_ >= kKeptPlaces && head_ * 2 >= items_.size()) {
     // In halves, so that a queue that never runs empty costs O(1) a frame.
     items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
+}
+
+void Outbox::shrink_to_fit() noexcept {
+  if (is_empty()) std::vector<Item>().swap(items_);
 }
 
 }  // namespace voicechan

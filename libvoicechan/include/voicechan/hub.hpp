@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -29,6 +30,10 @@ struct HubOptions {
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;
+  /// While several members of a room speak, what they say goes out at most once in this time, all
+  /// of it together, so that a host can write it at once; a lone speaker's frames are never held.
+  /// Zero: nothing is held. Other values need a host that calls `tick` on time.
+  std::chrono::milliseconds pacing_window{0};
 };
 
 /// One client's presence in a hub: a member of a voice room, a signaling peer, or a receiver of
@@ -45,11 +50,12 @@ class Session {
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
   /// Hands in one message from the client; what it causes goes out through transports before the
-  /// call returns. The session may be destroyed by such a transport while the call runs. A
-  /// transport may call this, too: a message to a group that is being sent to goes out when the
-  /// frame under way has reached all members. Voice: relayed unchanged to all other members (text
-  /// as control, binary as media). Signaling: routed by `to`; every refusal is answered, see spec
-  /// of the messages in the README. Notifications: ignored.
+  /// call returns, unless the room is paced (`HubOptions::pacing_window`). The session may be
+  /// destroyed by such a transport while the call runs. A transport may call this, too: a message
+  /// to a group that is being sent to goes out when the frame under way has reached all members.
+  /// Voice: relayed unchanged to all other members (text as control, binary as media). Signaling:
+  /// routed by `to`; every refusal is answered, see spec of the messages in the README.
+  /// Notifications: ignored.
   void receive(FrameKind kind, std::string bytes);
 
   /// Tells the client's session that a message was longer than the host was willing to buffer.
@@ -93,8 +99,9 @@ class Hub {
   Session open_notifications(Identity user, Transport& transport);
 
   /// Moves time on, delivers what other hubs sent and hands over what waits for them. To be called
-  /// at the end of each turn of the host's loop, and soon after `wake`; not by a transport.
-  void tick(MonotonicTime now);
+  /// at the end of each turn of the host's loop, soon after `wake`, and at the returned time at the
+  /// latest (`MonotonicTime::max()`: no need); not by a transport.
+  MonotonicTime tick(MonotonicTime now);
 
   std::size_t session_count() const noexcept;
 

@@ -17,10 +17,33 @@ struct OutboxLimits {
   std::size_t max_control_bytes = 16u << 20;
   /// Above this many control bytes the receiver counts as congested (`peer_busy`).
   std::size_t congested_bytes = 4u << 20;
-  /// Media bytes that may wait; over it the oldest media goes first.
-  std::size_t max_media_bytes = 16u << 20;
+  /// Media bytes that may wait; one frame alone is always taken. Over it the speaker of whom most
+  /// bytes wait loses his oldest frame.
+  std::size_t max_media_bytes = 4u << 20;
   /// Media that waited longer is dropped, not sent.
-  std::chrono::milliseconds max_media_age{2000};
+  std::chrono::milliseconds max_media_age{200};
+};
+
+/// Why media was dropped.
+enum class DropReason : std::uint8_t {
+  too_old,  ///< it waited longer than `max_media_age`
+  no_room,  ///< `max_media_bytes` waited already
+};
+
+/// Media frames dropped, and their payload bytes.
+struct Drops {
+  std::uint64_t frames = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Learns what outboxes drop; implemented by the host. Called by an outbox out of its methods; must
+/// not call it.
+class OutboxObserver {
+ public:
+  virtual void on_drop(DropReason reason, const Drops& drops) noexcept = 0;
+
+ protected:
+  ~OutboxObserver() = default;
 };
 
 /// What has not been written to one session yet: a bounded queue in sending order. Control and
@@ -31,21 +54,27 @@ class Outbox {
   /// What keeping a frame costs beside its payload: about its place here and the frame's own block.
   static constexpr std::size_t kFrameOverhead = 64;
 
-  /// Media frames dropped since construction, and their payload bytes.
-  struct Drops {
-    std::uint64_t frames = 0;
-    std::uint64_t bytes = 0;
-  };
-
-  /// `limits` must outlive the outbox (it is shared by all of a host's sessions).
-  explicit Outbox(const OutboxLimits& limits) noexcept : limits_(&limits) {}
+  /// `limits` (shared by all of a host's sessions) and `observer` must outlive the outbox.
+  explicit Outbox(const OutboxLimits& limits, OutboxObserver* observer = nullptr) noexcept
+      : limits_(&limits), observer_(observer) {}
 
   /// Queues a frame. False if control bytes pass their bound: the frame was not taken, and the
   /// session is to be closed as too slow. Media never fails; it may cost older media its place.
-  [[nodiscard]] bool push(const Frame& frame, MonotonicTime now);
+  [[nodiscard]] bool push(const Frame& frame, MonotonicTime now) {
+    if (is_empty()) {
+      oldest_media_ = now;
+    } else if (!make_room(frame, now)) {
+      return false;
+    }
+    items_.push_back({frame, now});
+    (is_media(frame) ? media_bytes_ : control_bytes_) += cost(frame);
+    return true;
+  }
 
-  /// Drops media that has become too old to send.
-  void drop_stale(MonotonicTime now);
+  /// Drops media that has waited longer than `max_media_age`.
+  void drop_stale(MonotonicTime now) { drop_queued_before(now - limits_->max_media_age); }
+  /// Drops media that was queued earlier, for a host that knows how late it will arrive.
+  void drop_queued_before(MonotonicTime time);
 
   bool is_empty() const noexcept { return head_ == items_.size(); }
   bool is_congested() const noexcept { return control_bytes_ > limits_->congested_bytes; }
@@ -64,24 +93,48 @@ class Outbox {
   /// Removes all frames but a pinned front one; for a session that is being closed.
   void discard_unsent() noexcept;
 
-  /// Removes the front frame after it has been written.
-  void pop_front() noexcept;
+  /// Removes the first `count` frames after they have been written.
+  void pop_front(std::size_t count = 1) noexcept;
 
+  /// Removes all frames after they have been written.
+  void pop_all() noexcept {
+    items_.clear();
+    control_bytes_ = media_bytes_ = head_ = 0;
+    front_is_pinned_ = false;
+    if (items_.capacity() > kKeptPlaces) shrink_to_fit();
+  }
+
+  /// Gives back memory that an empty outbox keeps for the next frames.
+  void shrink_to_fit() noexcept;
+
+  /// Since construction.
   const Drops& drops() const noexcept { return drops_; }
 
  private:
+  // An emptied queue that had to grow beyond this gives its memory back.
+  static constexpr std::size_t kKeptPlaces = 32;
+
   struct Item {
     Frame frame;
     MonotonicTime queued_at;
   };
 
-  /// Drops media from the front on while `is_unwanted(item)`; keeps the order of the rest.
+  static bool is_media(const Frame& frame) noexcept {
+    return frame.frame_class() == FrameClass::media;
+  }
+  static std::size_t cost(const Frame& frame) noexcept { return frame.size() + kFrameOverhead; }
+
+  [[nodiscard]] bool make_room(const Frame& frame, MonotonicTime now);
+  void drop_for(const Frame& newest);
+  std::size_t first_droppable() const noexcept { return head_ + (front_is_pinned_ ? 1 : 0); }
+  /// Drops the media in `[first_droppable(), end)` that `is_unwanted`, asked in queue order.
   template <class Predicate>
-  void drop_media_while(Predicate is_unwanted);
+  void drop_media(std::size_t end, DropReason reason, Predicate is_unwanted);
   void count_out(const Frame& frame) noexcept;
   void reclaim_places() noexcept;
 
   const OutboxLimits* limits_;
+  OutboxObserver* observer_;
   std::vector<Item> items_;  // [0, head_) are sent already
   std::size_t head_ = 0;
   std::size_t control_bytes_ = 0;  // with overhead, as in the limits

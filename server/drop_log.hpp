@@ -1,0 +1,34 @@
+#pragma once
+
+#include <array>
+
+#include "voicechan/clock.hpp"
+#include "voicechan/outbox.hpp"
+
+namespace voicechan::server {
+
+/// Counts the audio that one worker's outboxes drop and logs it, one line a second at most. One
+/// thread at a time.
+class DropLog final : public OutboxObserver {
+ public:
+  void on_drop(DropReason reason, const Drops& drops) noexcept override;
+
+  /// Logs what has not been logged yet, unless that was done less than a second ago.
+  void report(MonotonicTime now);
+
+  /// Since the worker's start.
+  const Drops& total(DropReason reason) const noexcept { return at(totals_, reason); }
+
+ private:
+  using ByReason = std::array<Drops, 2>;
+  static const Drops& at(const ByReason& all, DropReason reason) noexcept {
+    return all[static_cast<std::size_t>(reason)];
+  }
+
+  ByReason totals_{};
+  ByReason reported_{};
+  bool has_news_ = false;
+  MonotonicTime next_report_{};
+};
+
+}  // namespace voicechan::server
