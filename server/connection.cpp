@@ -128,6 +128,7 @@ void Connection::on_deadline(MonotonicTime now) noexcept {
       next = std::min(next, write_deadline);
     }
     if (state_ == State::open) next = std::min(next, protocol_->on_deadline(now));
+    output_.shrink_to_fit();  // once in a while: what a burst made grow
     if (next != MonotonicTime::max()) check_deadline_at(next);
   });
 }

@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "keys.hpp"
+#include "memory_trim.hpp"
 #include "server.hpp"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -98,7 +99,8 @@ void print_try_guide(const std::vector<TryUser>& users, const std::string& addre
 
 /// Returns when SIGINT or SIGTERM has come.
 void wait_for_signal(asio::io_context& io, asio::signal_set& signals) {
-  signals.async_wait([](asio::error_code, int number) {
+  signals.async_wait([&io](asio::error_code, int number) {
+    io.stop();
     spdlog::info("{} received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
   });
   io.run();
@@ -155,6 +157,8 @@ int run_serve(const CommandLine& line) {
   if (line.is_try) print_try_guide(try_users, address);
   std::cout << "listening on http://" << address << std::endl;
   spdlog::info("serving on {} with database {}", address, line.database);
+  MemoryTrim trim(io);
+  trim.start();
   wait_for_signal(io, signals);
   stop_within(line.server.drain_timeout + std::chrono::milliseconds(500), *server);
   spdlog::info("stopped");
