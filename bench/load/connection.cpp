@@ -17,6 +17,9 @@ namespace voicechan::load {
 namespace {
 
 constexpr std::size_t kInputBytes = 256 * 1024;
+// Edges: the kernel then looks once at what is ready, not twice.
+constexpr std::uint32_t kEndEvents = std::uint32_t{EPOLLET} | EPOLLRDHUP;
+constexpr std::uint32_t kInputEvents = kEndEvents | EPOLLIN;
 constexpr std::size_t kKeptOutputBytes = 64 * 1024;
 constexpr std::size_t kKeptRestBytes = 4 * 1024;
 
@@ -75,7 +78,7 @@ void Connection::flush() {
   const ssize_t sent = ::send(fd_, output_.data() + written_, unsent_bytes(), MSG_NOSIGNAL);
   if (sent > 0) written_ += static_cast<std::size_t>(sent);
   // Other errors show when reading, where a close frame may lie before them.
-  const std::uint32_t input = only_told_of_end_ ? EPOLLRDHUP : EPOLLIN;
+  const std::uint32_t input = only_told_of_end_ ? kEndEvents : kInputEvents;
   if (unsent_bytes() > 0 && (sent >= 0 || errno == EAGAIN)) return watch(input | EPOLLOUT);
   output_.clear();
   written_ = 0;
@@ -92,20 +95,24 @@ void Connection::on_ready(std::uint32_t events) {
     if (error != 0) return end(std::strerror(error));
     state_ = State::handshaking;
   }
+  const bool is_ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if ((events & EPOLLOUT) != 0) flush();
   if (only_told_of_end_) {
-    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 && ended_at_ == 0) {
+    if (is_ended && ended_at_ == 0) {
       ended_at_ = monotonic_ns();
       network_.loop.remove(fd_);
     }
   } else if ((events & ~std::uint32_t{EPOLLOUT}) != 0) {
-    read(kInputBytes);
+    std::size_t got = 0;  // less than asked for means that there is no more, but for the end
+    do {
+      got = read(kInputBytes);
+    } while (got == kInputBytes || (is_ended && got > 0));
   }
 }
 
 void Connection::stop_reading() {
   only_told_of_end_ = true;
-  if (fd_ >= 0) watch(EPOLLRDHUP);
+  if (fd_ >= 0) watch(kEndEvents);
 }
 
 std::size_t Connection::read(std::size_t max_bytes) {

@@ -6,7 +6,7 @@
 
 namespace voicechan::load {
 
-/// Waits on many file descriptors and for a deadline, by level-triggered epoll. Takes SIGINT and
+/// Waits on many file descriptors and for a deadline, by epoll. Takes SIGINT and
 /// SIGTERM over for the whole process. One thread at a time.
 class EventLoop {
  public:

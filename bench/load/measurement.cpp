@@ -19,7 +19,10 @@ void Measurement::begin() {
   begin_ = end_ = take();
 }
 
-void Measurement::end() { end_ = take(); }
+void Measurement::end() {
+  end_ = take();
+  busy_ = loop_.busy();
+}
 
 double Measurement::seconds() const noexcept { return to_seconds(end_.at_ns - begin_.at_ns); }
 
@@ -30,12 +33,11 @@ double Measurement::per_second(std::uint64_t count) const noexcept {
 boost::json::object Measurement::generator() const {
   const double user = end_.own.user_seconds - begin_.own.user_seconds;
   const double system = end_.own.system_seconds - begin_.own.system_seconds;
-  const Histogram& busy = loop_.busy();
   return {{"cpu_percent", rounded(seconds() > 0 ? 100 * (user + system) / seconds() : 0)},
           {"user_s", rounded(user)},
           {"system_s", rounded(system)},
-          {"loop_lag_p99_us", to_us(busy.percentile(99))},
-          {"loop_lag_max_us", to_us(busy.max())}};
+          {"loop_lag_p99_us", to_us(busy_.percentile(99))},
+          {"loop_lag_max_us", to_us(busy_.max())}};
 }
 
 boost::json::object Measurement::server(std::uint64_t work, const char* per_unit) const {

@@ -42,6 +42,7 @@ class Measurement {
   Moment start_;  // of the program
   Moment begin_;
   Moment end_;
+  Histogram busy_;  // of the loop, from begin to end
 };
 
 }  // namespace voicechan::load

@@ -117,6 +117,9 @@ void add_relay(CLI::App& app, RelayOptions& relay) {
   app.add_flag("--text", relay.is_text, "Text frames, not binary ones");
   add_number(app, "--warmup", relay.warmup_seconds, "SECONDS",
              "Load before measuring; only checked, not counted", 0, 1e6);
+  add_number(app, "--drain", relay.drain_seconds, "SECONDS",
+             "At the end, frames are lost if nothing has come for so long; 10 times that at most",
+             0.05, 1e6);
   const std::string slow = "Slow readers";
   add_number(app, "--slow", relay.slow, "K",
              "So many listeners of room 0 read slowly; they have a report of their own, and their "
@@ -124,7 +127,7 @@ void add_relay(CLI::App& app, RelayOptions& relay) {
              0, 1000)
       ->group(slow);
   add_number(app, "--slow-rate", relay.slow_bytes_per_second, "BYTES_PER_S",
-             "What each of them reads; 0 for nothing", 0, 1e9)
+             "What each of them reads; 0 for nothing, then a close shows at the end only", 0, 1e9)
       ->group(slow);
   add_number(app, "--slow-rcvbuf", relay.slow_receive_buffer, "BYTES",
              "SO_RCVBUF of each; 0 leaves the system's", 0, 1 << 30)

@@ -21,6 +21,7 @@ struct RelayOptions {
   bool is_in_phase = false;
   bool is_text = false;
   double warmup_seconds = 1;
+  double drain_seconds = 1;
   std::uint32_t slow = 0;  // listeners of room 0
   double slow_bytes_per_second = 0;
   int slow_receive_buffer = 0;

@@ -14,9 +14,6 @@
 namespace voicechan::load {
 namespace {
 
-constexpr std::int64_t kMaxDrainNs = 10 * kNanosPerSecond;
-constexpr std::int64_t kQuietNs = kNanosPerSecond;
-
 RelayShape shape_of(const RelayOptions& options) {
   return {options.rooms, options.members,     options.speakers,
           options.slow,  options.frame_bytes, options.is_text ? Opcode::text : Opcode::binary};
@@ -119,14 +116,15 @@ class Relay final : public Connection::Handler {
 
   /// Waits for what is on its way.
   void drain() {
-    const std::int64_t end = monotonic_ns() + kMaxDrainNs;
+    const std::int64_t quiet = to_ns(options_.relay.drain_seconds);
+    const std::int64_t end = monotonic_ns() + 10 * quiet;
     std::int64_t last = monotonic_ns();
     while (ledger_.outstanding() > 0 && is_anybody_here()) {
       const std::uint64_t arrived = arrived_;
       const std::int64_t now = monotonic_ns();
-      if (now >= end || now >= last + kQuietNs) break;
+      if (now >= end || now >= last + quiet) break;
       slow_.read(now);
-      network_.loop.turn(std::min({last + kQuietNs, slow_.next_due(), end}));
+      network_.loop.turn(std::min({last + quiet, slow_.next_due(), end}));
       if (arrived_ != arrived) last = monotonic_ns();
     }
     slow_.drain();

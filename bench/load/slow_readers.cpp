@@ -96,7 +96,7 @@ boost::json::array SlowReaders::to_json() const {
     faults.closed = is_closed ? 1 : 0;
     for (const auto& fault : faults.to_json()) one.insert(fault);
     if (is_closed) {
-      one["closed_after_s"] = rounded(to_seconds(connection.ending().at_ns - start_));
+      one["closed_noticed_after_s"] = rounded(to_seconds(connection.ending().at_ns - start_));
       one["close_code"] = connection.ending().code;
       one["close_reason"] = connection.ending().reason;
     }
