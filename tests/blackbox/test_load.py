@@ -96,6 +96,12 @@ class GoodRelayTest(LoadCase, LiveCase):
         self.assertGreater(result.report["deliveries"], 0)
         self.assertLess(result.report["seconds"], 10)
 
+    async def test_interrupt_while_connecting_ends_with_130(self):
+        process = await self.begin(*self.relay("--members", 100, "--connect-rate", 10))
+        await asyncio.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual((await self.end(process)).status, 130)
+
     async def test_slow_reader_that_is_closed_is_no_fault(self):
         server = self.start("--workers", "1", "--max-queued-control-bytes", "200000")
         user = server.add_user("dave")
@@ -198,7 +204,7 @@ class BadRelay:
                 victim = next(member for member in room if member is not client)
                 for member in room:
                     if member is not client and not (is_bad and member is victim):
-                        await member.send(message)
+                        await member.send(self.cut(message))
                 if is_bad:
                     await self.misbehave(client, victim, message)
                 elif client.path in self.held:
@@ -207,6 +213,10 @@ class BadRelay:
             pass
         finally:
             room.remove(client)
+
+    def cut(self, message):
+        """In fragments, which is no fault."""
+        return [message[:7], message[7:100], message[100:]] if self.fault == "cut" else message
 
     async def misbehave(self, speaker, victim, message):
         if self.fault == "drop":
@@ -235,7 +245,8 @@ class BadRelay:
 class BadRelayTest(LoadCase, Case):
     async def relay_over(self, fault, *arguments):
         relay = BadRelay(fault)
-        async with websockets.serve(relay.serve, "127.0.0.1", 0, compression=None) as server:
+        async with websockets.serve(relay.serve, "127.0.0.1", 0, compression=None,
+                                    ping_interval=0.1, ping_timeout=2 * SCALE) as server:
             port = server.sockets[0].getsockname()[1]
             return await self.load(
                 "relay", "--connect", f"127.0.0.1:{port}", "--json", "--rooms", 2, "--members", 3,
@@ -250,6 +261,25 @@ class BadRelayTest(LoadCase, Case):
     async def test_no_fault_is_found_where_there_is_none(self):
         result = await self.relay_over("none")
         self.assertEqual((result.status, result.report["faults"]), (0, NO_FAULTS))
+
+    async def test_fragmented_messages_are_right(self):
+        result = await self.relay_over("cut")
+        self.assertEqual((result.status, result.report["faults"]), (0, NO_FAULTS))
+        self.assertGreater(result.report["deliveries"], 10)
+
+    async def test_pings_are_answered(self):
+        async def serve(client):
+            ponged = await client.ping(b"are you there?")
+            await in_time(ponged, 5, "a pong")
+            answers.append(client.path)
+            await client.wait_closed()
+        answers = []
+        async with websockets.serve(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            result = await self.load("idle", "--connect", f"127.0.0.1:{port}", "--connections", 3,
+                                     "--path", "/only/{room}", "--settle", 0, "--duration", 0.3)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(sorted(answers), ["/only/idle-0", "/only/idle-0", "/only/idle-1"])
 
     async def test_dropped_frame_is_found(self):
         await self.check_found("drop", lost=2)
