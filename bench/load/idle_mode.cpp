@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <deque>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "handshake.hpp"
 #include "measurement.hpp"

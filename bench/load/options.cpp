@@ -184,8 +184,9 @@ void check(const Options& options) {
   if (relay.window > 0 && relay.slow + 1 >= relay.members) {
     throw CLI::ValidationError("--window", "needs a receiver that is not slow");
   }
-  if (std::uint64_t{relay.rooms} * relay.members > 10'000'000) {
-    throw CLI::ValidationError("--rooms", "are too many connections");
+  if (std::uint64_t{relay.rooms} * relay.members > 10'000'000 ||
+      std::uint64_t{relay.rooms} * relay.members * relay.speakers > 100'000'000) {
+    throw CLI::ValidationError("--members", "are too many in all");
   }
   if (options.server_pid != 0 && !find_process_usage(options.server_pid)) {
     throw CLI::ValidationError("--pid", "there is no such process");

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <deque>
-#include <iostream>
+#include <optional>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "handshake.hpp"
 #include "measurement.hpp"

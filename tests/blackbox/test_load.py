@@ -11,7 +11,7 @@ import unittest
 
 import websockets
 
-from harness import HERE, SCALE, Case, LiveCase, in_time
+from harness import HERE, SCALE, Case, LiveCase, eventually, in_time, voice
 
 LOAD = os.path.abspath(
     os.environ.get("VOICECHAN_LOAD")
@@ -88,17 +88,21 @@ class GoodRelayTest(LoadCase, LiveCase):
         self.assertRegex(result.report, r"(?m)^  lost +0$")
 
     async def test_interrupt_ends_early_with_a_report(self):
-        process = await self.begin(*self.relay("--duration", 60))
-        await asyncio.sleep(0.7)
+        listener = await self.connect(voice("cut-short-0"), self.bob)  # that is no fault either
+        process = await self.begin("relay", *self.at(self.server, self.alice), "--room-prefix",
+                                   "cut-short-", "--warmup", 0, "--duration", 60)
+        for _ in range(10):
+            await self.next(listener)
         process.send_signal(signal.SIGINT)
         result = await self.end(process)
         self.assertEqual(result.status, 130, result)
         self.assertGreater(result.report["deliveries"], 0)
-        self.assertLess(result.report["seconds"], 10)
+        self.assertLess(result.report["seconds"], 30)
 
     async def test_interrupt_while_connecting_ends_with_130(self):
-        process = await self.begin(*self.relay("--members", 100, "--connect-rate", 10))
-        await asyncio.sleep(0.3)
+        before = self.server.file_descriptors()
+        process = await self.begin(*self.relay("--members", 1000, "--connect-rate", 10))
+        await eventually(lambda: self.server.file_descriptors() > before, "connections")
         process.send_signal(signal.SIGTERM)
         self.assertEqual((await self.end(process)).status, 130)
 
