@@ -54,11 +54,11 @@ class LoadCase:
 class GoodRelayTest(LoadCase, LiveCase):
     async def test_all_deliveries_at_a_rate_are_right(self):
         result = await self.load(*self.relay(
-            "--rooms", 3, "--members", 5, "--speakers", 2, "--rate", 50, "--duration", 1,
+            "--rooms", 3, "--members", 5, "--speakers", 2, "--rate", 50, "--duration", 0.6,
             "--pid", self.server.pid))
         self.assertEqual(result.status, 0, result)
         self.assertEqual(result.report["faults"], NO_FAULTS)
-        self.assertAlmostEqual(result.report["deliveries"], 3 * 2 * 4 * 50, delta=240)
+        self.assertAlmostEqual(result.report["deliveries"], 3 * 2 * 4 * 30, delta=240)
         latency = result.report["latency_us"]
         self.assertLess(0, latency["p50"])
         self.assertLessEqual(latency["p50"], latency["p99.9"])
@@ -75,9 +75,9 @@ class GoodRelayTest(LoadCase, LiveCase):
         self.assertGreater(result.report["deliveries"], 1000 / SCALE)
 
     async def test_in_phase_and_spread_send_the_same_number_of_frames(self):
-        for arguments in ([], ["--in-phase"]):
-            result = await self.load(*self.relay(
-                "--members", 3, "--speakers", 3, "--rate", 20, "--duration", 0.5, *arguments))
+        load = self.relay("--members", 3, "--speakers", 3, "--rate", 20, "--duration", 0.5)
+        for result in await asyncio.gather(
+                self.load(*load), self.load(*load, "--in-phase", "--room-prefix", "other-")):
             self.assertEqual(result.status, 0, result)
             self.assertAlmostEqual(result.report["deliveries"], 3 * 2 * 10, delta=12)
 
@@ -112,7 +112,7 @@ class GoodRelayTest(LoadCase, LiveCase):
         for slow_rate in (0, 20000):
             result = await self.load(
                 "relay", *self.at(server, user), "--members", 4, "--window", 8, "--text",
-                "--frame-bytes", 4000, "--duration", 0.5, "--warmup", 0, "--slow", 1,
+                "--frame-bytes", 4000, "--duration", 0.3, "--warmup", 0, "--slow", 1,
                 "--slow-rate", slow_rate, "--slow-rcvbuf", 4096)
             self.assertEqual(result.status, 0, result)
             self.assertEqual(result.report["faults"], NO_FAULTS)
@@ -246,15 +246,54 @@ class BadRelay:
                     await room[0].send(message)
 
 
+class BadSignaling:
+    """A signaling server of our own that does one thing wrong with the fifth message."""
+
+    def __init__(self, fault):
+        self.fault = fault
+        self.peers = {}
+        self.count = 0
+
+    async def serve(self, client):
+        name = f"peer {len(self.peers)}"
+        self.peers[name] = client
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for text in client:
+                message = json.loads(text)
+                if message["type"] == "join":
+                    await client.send(json.dumps({"type": "joined", "id": name}))
+                else:
+                    await self.forward({**message, "from": name}, self.peers[message["to"]])
+
+    async def forward(self, message, peer):
+        self.count += 1
+        if self.count == 5:
+            if self.fault == "drop":
+                return
+            if self.fault == "from":
+                message["from"] = "somebody"
+            elif self.fault == "number":
+                message["n"] += 1000
+            elif self.fault == "content":
+                message["pad"] = message["pad"][1:]
+            elif self.fault == "duplicate":
+                await peer.send(json.dumps(message))
+        await peer.send(json.dumps(message))
+
+
 class BadRelayTest(LoadCase, Case):
+    @contextlib.asynccontextmanager
+    async def serving(self, handler):
+        async with websockets.serve(handler, "127.0.0.1", 0, compression=None, ping_interval=0.1,
+                                    ping_timeout=2 * SCALE) as server:
+            yield ("--connect", f"127.0.0.1:{server.sockets[0].getsockname()[1]}", "--json")
+
+    def relay(self, at, *arguments):
+        return self.load("relay", *at, "--warmup", 0, "--duration", 0.2, "--drain", 0.3, *arguments)
+
     async def relay_over(self, fault, *arguments):
-        relay = BadRelay(fault)
-        async with websockets.serve(relay.serve, "127.0.0.1", 0, compression=None,
-                                    ping_interval=0.1, ping_timeout=2 * SCALE) as server:
-            port = server.sockets[0].getsockname()[1]
-            return await self.load(
-                "relay", "--connect", f"127.0.0.1:{port}", "--json", "--rooms", 2, "--members", 3,
-                "--warmup", 0, "--duration", 0.3, "--drain", 0.3, *arguments)
+        async with self.serving(BadRelay(fault).serve) as at:
+            return await self.relay(at, "--rooms", 2, "--members", 3, *arguments)
 
     async def check_found(self, fault, **faults):
         result = await self.relay_over(fault)
@@ -278,10 +317,9 @@ class BadRelayTest(LoadCase, Case):
             answers.append(client.path)
             await client.wait_closed()
         answers = []
-        async with websockets.serve(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            result = await self.load("idle", "--connect", f"127.0.0.1:{port}", "--connections", 3,
-                                     "--path", "/only/{room}", "--settle", 0, "--duration", 0.3)
+        async with self.serving(serve) as at:
+            result = await self.load("idle", *at, "--connections", 3, "--path", "/only/{room}",
+                                     "--settle", 0, "--duration", 0.3)
         self.assertEqual(result.status, 0, result)
         self.assertEqual(sorted(answers), ["/only/idle-0", "/only/idle-0", "/only/idle-1"])
 
@@ -315,6 +353,38 @@ class BadRelayTest(LoadCase, Case):
         result = await self.check_found("close", closed=2)
         self.assertEqual(result.report["first_close_code"], 1011)
         self.assertEqual(result.report["first_close_reason"], "no more")
+
+    async def test_slow_reader_may_lose_frames_but_not_get_them_out_of_order(self):
+        async def check(fault, count, status):
+            async with self.serving(BadRelay(fault).serve) as at:
+                result = await self.relay(at, "--slow", 1, "--slow-rate", 1000000)
+            self.assertEqual(result.status, status, result)
+            self.assertEqual(result.report["faults"], NO_FAULTS)
+            self.assertEqual(result.report["slow_reader"][0][count], 1)
+        await asyncio.gather(check("drop", "lost", 0), check("reorder", "reordered", 1))
+
+    async def test_listener_may_lose_frames_but_not_get_them_out_of_order(self):
+        async def check(fault, count, status):
+            async with self.serving(BadRelay(fault).serve) as at:
+                listener = await self.begin("listen", *at, "--duration", 0.8)
+                await in_time(listener.stderr.readline(), 10, "a listener")
+                await self.relay(at)
+                result = await self.end(listener)
+            self.assertEqual(result.status, status, result)
+            self.assertEqual(result.report["faults"], {**NO_FAULTS, count: 1})
+        await asyncio.gather(check("drop", "lost", 0), check("reorder", "reordered", 1))
+
+    async def test_faults_of_a_signaling_server_are_found(self):
+        async def check(fault, **faults):
+            async with self.serving(BadSignaling(fault).serve) as at:
+                result = await self.load("signaling", *at, "--rate", 50, "--window", 20, "--warmup",
+                                         0, "--duration", 0.3)
+            self.assertEqual((result.status, result.report["faults"]),
+                             (1 if faults else 0, {**NO_FAULTS, **faults}), fault)
+        await asyncio.gather(
+            check("none"), check("drop", lost=1), check("duplicate", duplicated=1),
+            check("from", foreign=1, lost=1), check("number", corrupted=1, lost=1),
+            check("content", corrupted=1, lost=1))
 
 
 if __name__ == "__main__":
