@@ -165,17 +165,16 @@ std::size_t Connection::use(std::string_view bytes) {
 
 void Connection::use_frame(const FrameView& frame, std::int64_t now) {
   if (frame.opcode >= Opcode::close) return use_control_frame(frame);
-  const bool continues = frame.opcode == Opcode::continuation;
-  if (continues != is_fragmented_) return end("sent fragments out of order");
-  if (!continues && frame.is_final) {
-    return handler_.on_message(*this, frame.opcode, frame.payload, now);
+  Opcode kind = frame.opcode;
+  std::string_view payload;
+  switch (fragments_.add(frame, kind, payload)) {
+    case Fragments::Status::message:
+      return handler_.on_message(*this, kind, payload, now);
+    case Fragments::Status::malformed:
+      return end("sent fragments out of order, or too many");
+    case Fragments::Status::unfinished:
+      return;
   }
-  if (!continues) fragments_kind_ = frame.opcode;
-  fragments_.append(frame.payload);
-  is_fragmented_ = !frame.is_final;
-  if (is_fragmented_) return;
-  handler_.on_message(*this, fragments_kind_, fragments_, now);
-  fragments_.clear();
 }
 
 void Connection::use_control_frame(const FrameView& frame) {

@@ -7,6 +7,7 @@
 
 #include "endpoint.hpp"
 #include "event_loop.hpp"
+#include "fragments.hpp"
 #include "websocket_frame.hpp"
 
 namespace voicechan::load {
@@ -91,14 +92,12 @@ class Connection final : public EventLoop::Source {
   int fd_ = -1;
   State state_ = State::idle;
   bool only_told_of_end_ = false;
-  bool is_fragmented_ = false;
-  Opcode fragments_kind_ = Opcode::binary;
   std::uint32_t watched_ = 0;
   std::int64_t ended_at_ = 0;
   std::string output_;
   std::size_t written_ = 0;  // of output_
   std::string rest_;         // the begin of a frame
-  std::string fragments_;    // of an unfinished message
+  Fragments fragments_;
   Ending ending_;
 };
 
