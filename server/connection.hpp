@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "deadline_wheel.hpp"
+#include "freshness_gate.hpp"
 #include "output.hpp"
 
 namespace voicechan::server {
@@ -32,6 +33,10 @@ class Protocol {
 
   /// All that was queued has been written to the socket.
   virtual void on_output_written() {}
+
+  /// The peer is to be asked for a sign that it has got what was written so far; on its answer
+  /// `Connection::on_echo` is due.
+  virtual void request_echo() {}
 
   /// The server is about to stop: end in an orderly way, soon.
   virtual void drain() = 0;
@@ -74,6 +79,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool is_congested() const noexcept { return output_.is_congested(); }
   /// Bytes wait that the socket did not take.
   bool is_blocked() const noexcept { return is_waiting_writable_; }
+  /// The peer has got what had been written when `Protocol::request_echo` was called.
+  void on_echo();
   /// Raw bytes of `write` wait.
   bool has_raw_waiting() const noexcept { return output_.has_raw(); }
   /// Frames dropped so far because this receiver was too slow.
@@ -108,6 +115,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   };
 
   void on_deadline(MonotonicTime now) noexcept override;
+  bool may_write_media();
+  void hold_back();
+  void request_echo();
   void wait_readable();
   void on_readable();
   void on_end_of_input();
@@ -122,6 +132,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   Worker& worker_;
   asio::ip::tcp::socket socket_;
   Output output_;
+  FreshnessGate gate_;
   std::unique_ptr<Protocol> protocol_;  // may look at output_ to the end of its life
   MonotonicTime last_write_progress_{};
   MonotonicTime closing_deadline_ = MonotonicTime::max();
@@ -131,6 +142,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool is_paused_ = false;
   bool is_waiting_readable_ = false;
   bool is_waiting_writable_ = false;
+  bool is_held_back_ = false;  // media waits that would grow old in the socket
   bool has_peer_ended_ = false;
 };
 

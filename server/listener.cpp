@@ -1,6 +1,7 @@
 #include "listener.hpp"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,10 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kPause{100};
+// What the kernel takes beyond what it can send at once: enough for a burst. Audio is kept from
+// growing old in there by FreshnessGate, which reckons in time.
+constexpr int kMaxUnsentBytes = 1024 * 1024;
+using NotSentLowWater = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 int open_reserve() noexcept { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
@@ -67,6 +72,7 @@ void Listener::accept_waiting() {
         continue;
       }
       socket.set_option(asio::ip::tcp::no_delay(true), error);
+      socket.set_option(NotSentLowWater(kMaxUnsentBytes), error);
       is_refusing_ = false;
       try {
         adopt_(std::move(socket));

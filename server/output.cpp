@@ -25,7 +25,7 @@ void Output::write(std::string bytes) {
 
 void Output::write_last(std::string bytes) { last_ = std::move(bytes); }
 
-std::string_view Output::lay_out(WireBuffer& wire) const {
+std::string_view Output::lay_out(WireBuffer& wire, std::size_t frame_count) const {
   const bool front_has_begun = front_written_ > 0;
   if (front_has_begun) {
     // The rest of a large frame goes out from where it is.
@@ -41,7 +41,6 @@ std::string_view Output::lay_out(WireBuffer& wire) const {
   out.reserve(WireBuffer::kBytes);
   wire.forget();
   if (!front_has_begun) append(out, raw_, raw_written_, wire.space());
-  const std::size_t frame_count = outbox_.size();
   std::size_t i = 0;
   for (; i < frame_count && wire.space() > 0; ++i) {
     const Frame& frame = outbox_.frame(i);
@@ -53,6 +52,7 @@ std::string_view Output::lay_out(WireBuffer& wire) const {
     // Raw bytes wait for the end of a frame that has begun, not longer.
     if (i == 0 && front_has_begun) append(out, raw_, 0, wire.space());
   }
+  if (frame_count < outbox_.size()) return out;
   const bool is_plain = !front_has_begun && raw_.empty() && last_.empty() && wire.space() > 0;
   if (is_plain) {
     for (i = 0; i < frame_count; ++i) wire.frames_.push_back(outbox_.frame(i));

@@ -54,16 +54,23 @@ class Output {
   void discard_unsent() { outbox_.discard_unsent(); }
 
   void drop_stale(MonotonicTime now) { outbox_.drop_stale(now); }
+  void keep_newest_media(std::size_t bytes) { outbox_.keep_newest_media(bytes); }
 
   bool is_empty() const noexcept { return raw_.empty() && outbox_.is_empty() && last_.empty(); }
   bool has_raw() const noexcept { return !raw_.empty(); }
+  bool has_last() const noexcept { return !last_.empty(); }
   bool is_congested() const noexcept { return outbox_.is_congested(); }
   const Outbox& outbox() const noexcept { return outbox_; }
 
   /// The next bytes to write, empty if there are none; more may follow when they are written. They
   /// stay where they are until the next call of this object or use of `wire`.
   std::string_view gather(WireBuffer& wire) const {
-    return holds_frames_of(wire) ? wire.bytes_ : lay_out(wire);
+    return holds_frames_of(wire) ? wire.bytes_ : lay_out(wire, outbox_.size());
+  }
+
+  /// The same without frames that have not begun.
+  std::string_view gather_begun(WireBuffer& wire) const {
+    return lay_out(wire, front_written_ > 0 ? 1 : 0);
   }
 
   /// Takes note that the first `bytes` of what was just gathered into `wire` have been written.
@@ -89,7 +96,7 @@ class Output {
     }
     return true;
   }
-  std::string_view lay_out(WireBuffer& wire) const;
+  std::string_view lay_out(WireBuffer& wire, std::size_t frame_count) const;
   void consume_some(std::size_t bytes) noexcept;
   void take_raw(std::size_t& bytes) noexcept;
 

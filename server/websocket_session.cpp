@@ -9,6 +9,9 @@
 namespace voicechan::server {
 namespace {
 
+// In a ping that asks whether what was sent before has arrived.
+constexpr std::string_view kEcho = "echo";
+
 /// A signaling client is told of a message that is too large; in a voice room it is closed (1009).
 OversizePolicy oversize_policy(Endpoint endpoint) {
   return endpoint == Endpoint::signaling_socket ? OversizePolicy::discard : OversizePolicy::fail;
@@ -102,7 +105,7 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
     case Type::ping:
       return on_ping(event.payload);
     case Type::pong:
-      (void)is_control_flood();
+      if (!is_control_flood() && event.payload == kEcho) connection_.on_echo();
       return;
     case Type::close:
       session_.leave();
@@ -188,6 +191,10 @@ void WebSocketSession::on_output_written() {
   if (!has_pong_ || is_closing_) return;  // nothing follows a close frame
   has_pong_ = false;
   connection_.write(encode_pong(std::exchange(pong_, {})));
+}
+
+void WebSocketSession::request_echo() {
+  if (!is_closing_) connection_.write(encode_ping(kEcho));
 }
 
 void WebSocketSession::on_end_of_input() { session_.leave(); }

@@ -23,6 +23,7 @@ class WebSocketSession final : public Protocol, private Transport {
   MonotonicTime on_deadline(MonotonicTime now) override;
   void on_output_written() override;
   void on_end_of_input() override;
+  void request_echo() override;
   void drain() override;
   std::string_view name() const noexcept override;
 

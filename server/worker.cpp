@@ -1,5 +1,6 @@
 #include "worker.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <system_error>
@@ -14,6 +15,8 @@ namespace {
 // first handler queued leaves earlier.
 constexpr int kHandlersPerTurn = 64;
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
+// How soon a connection that holds media back is looked at again; half of what a frame lasts.
+constexpr std::chrono::milliseconds kHoldBack{10};
 
 std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<void()> wake) {
   auto hub = Hub::attach(services.backplane, services.options.hub, std::move(wake));
@@ -72,9 +75,11 @@ void Worker::begin_turn() noexcept {
 void Worker::end_turn() {
   begin_turn();
   wheel_.advance(now_);
-  arm_pacing(hub_->tick(now_));
+  const MonotonicTime next_tick = hub_->tick(now_);
+  flush_held_back();
   for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
   dirty_.clear();
+  arm_pacing(std::min(next_tick, held_back_until_));
   wire_.forget();
   drop_log_.report(now_);
   retired_.clear();
@@ -118,6 +123,22 @@ void Worker::arm_timer() {
   timer_.async_wait([this](asio::error_code error) {
     if (!error) arm_timer();
   });
+}
+
+void Worker::add_held_back(Connection& connection) {
+  if (held_back_.empty()) held_back_until_ = now_ + kHoldBack;
+  held_back_.push_back(&connection);
+}
+
+void Worker::remove_held_back(Connection& connection) noexcept {
+  held_back_.erase(std::remove(held_back_.begin(), held_back_.end(), &connection),
+                   held_back_.end());
+}
+
+void Worker::flush_held_back() {
+  if (now_ < held_back_until_) return;
+  held_back_until_ = MonotonicTime::max();
+  for (Connection* const connection : std::exchange(held_back_, {})) connection->flush();
 }
 
 void Worker::arm_pacing(MonotonicTime deadline) {

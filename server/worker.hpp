@@ -81,6 +81,9 @@ class Worker {
   DropLog& drop_log() noexcept { return drop_log_; }
 
   void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
+  /// Flushes the connection again in some milliseconds.
+  void add_held_back(Connection& connection);
+  void remove_held_back(Connection& connection) noexcept;
   /// Lets go of a closed connection at the end of the turn.
   void retire(Connection& connection);
 
@@ -90,6 +93,7 @@ class Worker {
   void adopt(asio::ip::tcp::socket socket);
   void drain(std::chrono::milliseconds patience);
   void arm_timer();
+  void flush_held_back();
   void arm_pacing(MonotonicTime deadline);
 
   SharedServices services_;
@@ -104,6 +108,8 @@ class Worker {
   DropLog drop_log_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
+  std::vector<Connection*> held_back_;
+  MonotonicTime held_back_until_ = MonotonicTime::max();
   std::vector<std::shared_ptr<Connection>> retired_;
   Listener listener_;
   MonotonicTime now_{};

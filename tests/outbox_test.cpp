@@ -233,12 +233,26 @@ TEST_F(OutboxTest, EveryDropIsReportedWithItsReason) {
   EXPECT_EQ(outbox.drops().bytes, 18u);
 }
 
-TEST_F(OutboxTest, MediaBeforeAGivenTimeIsDropped) {
-  push_media("1");
-  now += milliseconds(10);
-  push_media("2");
-  outbox.drop_queued_before(now);
-  EXPECT_THAT(waiting(), ElementsAre("2"));
+TEST_F(OutboxTest, TheNewestMediaOfAGivenSizeIsKept) {
+  push_media("11");
+  ASSERT_TRUE(push_control("control"));
+  push_media("22");
+  push_media("33");
+  outbox.keep_newest_media(5);
+  EXPECT_THAT(waiting(), ElementsAre("control", "22", "33"));
+  outbox.keep_newest_media(3);
+  EXPECT_THAT(waiting(), ElementsAre("control", "33"));
+  outbox.keep_newest_media(0);
+  EXPECT_THAT(waiting(), ElementsAre("control", "33"));
+  EXPECT_EQ(outbox.drops().frames, 2u);
+}
+
+TEST_F(OutboxTest, KeepingTheNewestDoesNotTouchAPinnedFrontNorControl) {
+  push_media("begun");
+  outbox.pin_front();
+  ASSERT_TRUE(push_control("control"));
+  outbox.keep_newest_media(0);
+  EXPECT_THAT(waiting(), ElementsAre("begun", "control"));
 }
 
 TEST_F(OutboxTest, PopOfAllLeavesNothing) {

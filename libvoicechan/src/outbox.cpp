@@ -65,15 +65,30 @@ void Outbox::drop_for(const Frame& newest) {
   });
 }
 
-void Outbox::drop_queued_before(MonotonicTime time) {
-  if (oldest_media_ >= time) return;
+void Outbox::drop_stale(MonotonicTime now) {
+  const MonotonicTime oldest_wanted = now - limits_->max_media_age;
+  if (oldest_media_ >= oldest_wanted) return;
   const auto first = items_.begin() + static_cast<std::ptrdiff_t>(first_droppable());
   const auto end = std::find_if(first, items_.end(), [&](const Item& item) {
-    return is_media(item.frame) && item.queued_at >= time;
+    return is_media(item.frame) && item.queued_at >= oldest_wanted;
   });
   oldest_media_ = end == items_.end() ? MonotonicTime::max() : end->queued_at;
   drop_media(static_cast<std::size_t>(end - items_.begin()), DropReason::too_old,
              [](const Frame&) { return true; });
+}
+
+void Outbox::keep_newest_media(std::size_t bytes) {
+  std::size_t end = items_.size();
+  bool is_newest = true;
+  for (std::size_t i = items_.size(); i-- > first_droppable();) {
+    const Frame& frame = items_[i].frame;
+    if (!is_media(frame)) continue;
+    if (frame.size() > bytes && !is_newest) break;
+    bytes -= std::min(bytes, frame.size());
+    is_newest = false;
+    end = i;
+  }
+  drop_media(end, DropReason::too_old, [](const Frame&) { return true; });
 }
 
 template <class Predicate>

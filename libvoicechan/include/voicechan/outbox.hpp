@@ -72,11 +72,13 @@ class Outbox {
   }
 
   /// Drops media that has waited longer than `max_media_age`.
-  void drop_stale(MonotonicTime now) { drop_queued_before(now - limits_->max_media_age); }
-  /// Drops media that was queued earlier, for a host that knows how late it will arrive.
-  void drop_queued_before(MonotonicTime time);
+  void drop_stale(MonotonicTime now);
+  /// Drops the oldest media until no more than `bytes` (payloads) waits, but never the newest frame:
+  /// for a host that knows what its socket can carry in time.
+  void keep_newest_media(std::size_t bytes);
 
   bool is_empty() const noexcept { return head_ == items_.size(); }
+  bool has_media() const noexcept { return media_bytes_ > 0; }
   bool is_congested() const noexcept { return control_bytes_ > limits_->congested_bytes; }
   std::size_t size() const noexcept { return items_.size() - head_; }
   /// Payload bytes waiting, both classes.

@@ -1,0 +1,156 @@
+#include "freshness_gate.hpp"
+
+#include <algorithm>
+
+namespace voicechan::server {
+namespace {
+
+constexpr std::size_t kMaxPortionBytes = std::size_t{1} << 20;
+
+using Seconds = std::chrono::duration<double>;
+
+}  // namespace
+
+bool FreshnessGate::check(MonotonicTime now, NetworkPath& path) noexcept {
+  if (now - checked_at_ > kForgotten) trial_end_ = next_echo_ = now + kTrial;
+  checked_at_ = now;
+  switch (state_) {
+    case State::open:
+      return check_open(now, path);
+    case State::suspicious:
+      return check_suspicious(now, path);
+    case State::slow:
+      return check_slow(now, path);
+  }
+  return true;
+}
+
+bool FreshnessGate::check_open(MonotonicTime now, NetworkPath& path) noexcept {
+  if (!has_mark_) return true;
+  const std::size_t unacknowledged = path.unacknowledged_bytes();
+  if (written_ - unacknowledged >= mark_) {
+    has_mark_ = false;
+    check_after_ = now < trial_end_ ? MonotonicTime::duration::zero() : kCheckInterval;
+    if (now >= next_echo_ && echo_ == Echo::none) {
+      echo_ = Echo::wanted;
+      next_echo_ = now + kEchoInterval;
+      least_round_trip_ = path.round_trip().least;
+    }
+    return true;
+  }
+  const auto waited = now - marked_at_;
+  const auto round_trip = path.round_trip();
+  least_round_trip_ = round_trip.least;
+  check_after_ = std::max(check_after_, round_trip.usual);
+  if (waited < check_after_) return true;
+  if (waited >= least_round_trip_ + kLateAcknowledgement) {
+    begin_slow(unacknowledged, now);
+    return false;
+  }
+  if (echo_ == Echo::awaited || is_burst(unacknowledged, waited)) return true;
+  state_ = State::suspicious;
+  under_way_ = unacknowledged;
+  last_progress_ = MonotonicTime::max();  // until all is acknowledged
+  return false;
+}
+
+bool FreshnessGate::check_suspicious(MonotonicTime now, NetworkPath& path) noexcept {
+  const std::size_t unacknowledged = path.unacknowledged_bytes();
+  if (unacknowledged > 0) {
+    const auto late_by = now - marked_at_ - least_round_trip_;
+    if (late_by >= kLateEcho && echo_ == Echo::none) echo_ = Echo::wanted;
+    if (late_by >= kLateAcknowledgement) begin_slow(unacknowledged, now);
+    return false;
+  }
+  if (echo_ == Echo::none) {
+    open();
+    return true;
+  }
+  if (echo_ == Echo::heard) {
+    if (now - marked_at_ < least_round_trip_ + kLateEcho) {
+      open();
+    } else {
+      state_ = State::slow;
+      quick_echoes_ = 0;
+      end_portion(now);
+    }
+    return true;
+  }
+  last_progress_ = std::min(last_progress_, now);
+  if (now - last_progress_ < kEchoPatience) return false;
+  state_ = State::open;  // should the echo come after all, `on_echo` knows what it means
+  has_mark_ = false;
+  return true;
+}
+
+bool FreshnessGate::check_slow(MonotonicTime now, NetworkPath& path) noexcept {
+  if (under_way_ == 0) return true;
+  const std::size_t unacknowledged = path.unacknowledged_bytes();
+  if (unacknowledged < last_unacknowledged_) last_progress_ = now;
+  last_unacknowledged_ = unacknowledged;
+  if (unacknowledged > 0) return false;
+  if (answers_ && echo_ != Echo::heard) {
+    if (now - last_progress_ < kKnownEchoPatience) return false;
+    answers_ = false;
+  }
+  end_portion(now);
+  return true;
+}
+
+void FreshnessGate::open() noexcept {
+  state_ = State::open;
+  echo_ = Echo::none;
+  has_mark_ = false;
+}
+
+void FreshnessGate::begin_slow(std::size_t under_way, MonotonicTime now) noexcept {
+  state_ = State::slow;
+  quick_echoes_ = 0;
+  marked_at_ = last_progress_ = now;
+  under_way_ = last_unacknowledged_ = under_way;
+  if (echo_ != Echo::awaited) echo_ = Echo::wanted;
+}
+
+void FreshnessGate::end_portion(MonotonicTime now) noexcept {
+  const auto extra = now - marked_at_ - least_round_trip_;
+  const double carried = Seconds(kPortion) / std::max(Seconds(extra), Seconds(0.001));
+  portion_bytes_ = std::min(kMaxPortionBytes,
+                            static_cast<std::size_t>(carried * static_cast<double>(under_way_)));
+  under_way_ = 0;
+  echo_ = Echo::none;
+  quick_echoes_ = extra < kQuickEcho ? quick_echoes_ + 1 : 0;
+  if (quick_echoes_ >= kQuickEchoes) open();
+}
+
+void FreshnessGate::mark_written(std::size_t bytes, MonotonicTime now) noexcept {
+  if (state_ == State::slow) {
+    if (under_way_ == 0) {
+      marked_at_ = last_progress_ = now;
+      if (answers_) echo_ = Echo::wanted;
+    }
+    under_way_ += bytes;
+    last_unacknowledged_ += bytes;
+  } else if (state_ == State::open) {
+    has_mark_ = true;
+    mark_ = written_;
+    marked_at_ = now;
+  }
+}
+
+void FreshnessGate::on_echo(MonotonicTime now) noexcept {
+  if (echo_ != Echo::awaited) return;
+  answers_ = true;
+  echo_ = Echo::heard;
+  if (state_ != State::open) return;
+  echo_ = Echo::none;
+  const auto took = now - echo_requested_at_;
+  if (took < least_round_trip_ + kVeryLateEcho) return;
+  if (is_burst(written_ - written_before_echo_, took)) return;
+  begin_slow(1, now);  // how late the peer is by now, the next echo tells
+}
+
+bool FreshnessGate::is_burst(std::uint64_t bytes, MonotonicTime::duration time) noexcept {
+  return static_cast<double>(bytes) > Seconds(time).count() * kVoiceBytesPerSecond;
+}
+
+}  // namespace voicechan::server
