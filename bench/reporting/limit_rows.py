@@ -76,8 +76,8 @@ def stalled_row(bench, rounds, options):
     closed = sum(reader["closed"] for reader in readers)
     return Row(f"one of {MEMBERS} reads nothing for {bench.plan.stall_seconds} s, 1 speaker",
                "p99 of the others + < 5 %, memory + < 1 MiB, he is closed",
-               f"p99 {change.text('+.1f', ' %')}, memory + {grown.median:.0f} KiB, closed in {closed} "
-               f"of {len(rounds)} rounds",
+               f"p99 {change.text('+.1f', ' %')}, memory + {grown.median:.0f} KiB, closed in "
+               f"{closed} of {len(rounds)} rounds",
                change.median < 5 and grown.high < 1024 and closed == len(rounds),
                [server_line(), load_line("relay", *options(True)),
                 load_line("relay", *options(False))], rounds)
@@ -108,4 +108,5 @@ def throttled(bench):
                 oldest.high <= MAX_AGE_MS and heard.low > 0 and disordered == 0,
                 [server_line() + "   # in one network namespace, see bench/reporting/network.py",
                  load_line("relay", *speak) + "   # there",
-                 load_line("listen", *listen, "--max-age", MAX_AGE_MS) + "   # in the other"], runs)]
+                 load_line("listen", *listen, "--max-age", MAX_AGE_MS) + "   # in the other"],
+                runs)]

@@ -1,12 +1,16 @@
 """Plots by gnuplot, as SVG."""
 
 import dataclasses
+import itertools
 import shutil
 import subprocess
 
 from figures import CannotRun
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito's, told apart by all
+# Okabe and Ito's, which everybody can tell apart; grey is what the others are measured by.
+COLORS = {"voicechan": "#0072b2", "unpaced": "#56b4e9", "yardstick": "#777777"}
+COLORS_OF_OTHERS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00")
+
 
 
 @dataclasses.dataclass
@@ -14,7 +18,7 @@ class Curve:
     """Points are x with a Spread."""
 
     label: str
-    color: int
+    color: str
     points: list
     is_dashed: bool = False
 
@@ -29,17 +33,27 @@ class Plot:
     settings: tuple = ()  # more of gnuplot's
 
 
+def color_names(names):
+    """The color of each relay."""
+    others = itertools.cycle(COLORS_OF_OTHERS)
+    return {name: COLORS.get(name) or next(others) for name in names}
+
+
 def script(plot):
+    title = (f"{{/=18 {plot.title}}}\\n"
+             "{/=13 median of the rounds; bars from the lowest to the highest}")
     lines = [
         "set terminal svg size 960,560 dynamic enhanced font 'Helvetica,15' background '#ffffff'",
         "set encoding utf8",
-        f"set title {quoted(plot.title)} font ',18' offset 0,0.3",
+        f'set title "{title}"',
         f"set xlabel {quoted(plot.x_label)}",
         f"set ylabel {quoted(plot.y_label)}",
         "set border 3 linecolor '#555555'",
-        "set tics nomirror textcolor '#222222'",
+        "set tics nomirror out textcolor '#222222'",
         "set grid ytics linecolor '#dddddd' linetype 1",
-        "set key outside right top vertical Left reverse samplen 2.5 spacing 1.4",
+        "set bmargin at screen 0.27",
+        "set key at screen 0.53, screen 0.02 center bottom horizontal Left reverse samplen 2.5",
+        "set offsets 0, graph 0.02",
         "set pointsize 0.7",
         *plot.settings]
     drawn = []
@@ -47,10 +61,10 @@ def script(plot):
         lines.append(f"$curve{number} << END")
         lines += [f"{x} {y.median} {y.low} {y.high}" for x, y in curve.points]
         lines.append("END")
-        color = f"linecolor '{COLORS[curve.color % len(COLORS)]}'"
+        color = f"linecolor '{curve.color}'"
         dash, point = (2, 6) if curve.is_dashed else (1, 7)
         drawn.append(f"$curve{number} using 1:2:3:4 with yerrorbars notitle {color} linewidth 1 "
-                     "pointsize 0")
+                     "pointtype 0")
         drawn.append(f"$curve{number} using 1:2 with linespoints title {quoted(curve.label)} "
                      f"{color} linewidth 2 dashtype {dash} pointtype {point}")
     return "\n".join([*lines, "plot " + ", \\\n  ".join(drawn)]) + "\n"

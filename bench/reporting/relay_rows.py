@@ -1,7 +1,7 @@
 """Rows that compare what a delivery costs, and how fast deliveries are."""
 
 from figures import Row, Skipped, Spread, cpu_us, p50_ms, p99_ms, rate, ratios
-from plots import Curve, Plot
+from plots import Curve, Plot, color_names
 from relays import YARDSTICK_LINE, load_line, server_line
 
 MEMBERS = 50
@@ -45,7 +45,8 @@ def cost(bench):
             bench.server("--pacing-window", "0", name="unpaced") as unpaced:
         for speakers in bench.plan.speakers:
             runs[speakers] = bench.interleaved([*relays, unpaced], *cost_options(bench, speakers))
-    return [cost_row(bench, runs, 1, 1.05), cost_row(bench, runs, 20, 0.40), pacing_row(bench, runs)]
+    return [cost_row(bench, runs, 1, 1.05), cost_row(bench, runs, 20, 0.40),
+            pacing_row(bench, runs)]
 
 
 def cost_row(bench, runs, speakers, bar):
@@ -69,10 +70,10 @@ def cost_plot(runs):
 
     names = list(next(iter(runs.values())))
     names.sort(key=lambda name: name == "yardstick")  # where it is needed for reference: last
-    curves = [Curve(label(name), number,
+    curves = [Curve(label(name), color,
                     [(speakers, Spread.of(map(cpu_us, runs[speakers][name]))) for speakers in runs])
-              for number, name in enumerate(names)]
-    return Plot("cpu.svg", f"What a delivery costs, by who speaks in a room of {MEMBERS}",
+              for name, color in color_names(names).items()]
+    return Plot("cpu.svg", f"What a delivery costs while several speak in a room of {MEMBERS}",
                 f"speakers in the room, {FRAMES_PER_SECOND} frames/s each", "CPU per delivery (µs)",
                 curves, ("set yrange [0:*]", f"set xtics ({','.join(map(str, runs))})",
                          "set xrange [0:*]"))
@@ -127,8 +128,8 @@ def workers(bench):
     ratio = ratios(runs["2 workers"], runs["1 worker"], rate)
     generator = Spread.of(run["generator"]["cpu_percent"] for run in runs["2 workers"])
     return [Row("deliveries/s with 2 workers against 1, 8 rooms of 50, 4 frames in flight", "none",
-                f"{ratio.text('.2f')} ×; {Spread.of(map(rate, runs['1 worker'])).median:,.0f}/s with 1; "
-                f"the generator took {generator.median:.0f} % of a core from the second worker",
+                f"{ratio.text('.2f')} ×; "
+                f"{Spread.of(map(rate, runs['1 worker'])).median:,.0f}/s with 1; the generator took {generator.median:.0f} % of a core from the second worker",
                 None, [server_line(), server_line(workers=2), load_line("relay", *options)], runs)]
 
 
@@ -174,15 +175,16 @@ def latency_row(bench, points, options):
         figures.append(f"{name} follows up to {offered:,}/s, p99 there "
                        f"{Spread.of(map(p99_ms, runs)).median:.1f} ms")
     curves = []
-    for color, (name, curve) in enumerate(points.items()):
+    colors = color_names(points)
+    for name, curve in points.items():
         for percentile, figure, is_dashed in (("p50", p50_ms, False), ("p99", p99_ms, True)):
-            curves.append(Curve(f"{name}, {percentile}", color,
+            curves.append(Curve(f"{name}, {percentile}", colors[name],
                                 [(offered / 1000, Spread.of(map(figure, runs)))
                                  for offered, runs in curve], is_dashed))
-    plot = Plot("latency.svg", "Latency against offered load",
-                f"offered load (1,000 deliveries/s; rooms of {MEMBERS}, one speaks "
-                f"{FRAMES_PER_SECOND} frames/s)", "from speaker to listener (ms)", curves,
-                ("set logscale y", "set xrange [0:*]"))
+    plot = Plot("latency.svg", f"Latency against load: rooms of {MEMBERS}, one speaker in each",
+                "offered load (1,000 deliveries/s)", "from speaker to listener (ms)", curves,
+                ("set logscale y", "set xrange [0:*]",
+                 "set ytics (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)"))
     return Row(f"latency against load, rooms of {MEMBERS} with 1 speaker (`latency.svg`)", "none",
                "; ".join(figures), None,
                [server_line(), YARDSTICK_LINE, load_line("relay", *options(bench.plan.rooms[0])),

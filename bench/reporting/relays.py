@@ -127,7 +127,7 @@ class Bench:
         return start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def finish_load(self, process, name, may_lose=False):
-        """Its report. What it found wrong makes this program fail, too, unless that was expected."""
+        """Its report. What it found wrong makes this program fail, too, unless `may_lose`."""
         out, err = process.communicate(timeout=600)
         if not out.startswith("{"):
             raise CannotRun(f"voicechan-load failed with {process.returncode}: {err[-500:]}")
@@ -141,8 +141,8 @@ class Bench:
     def load(self, relay, mode, *options, may_lose=False):
         process = self.start_load(relay, mode, *options)
         try:
-            return self.finish_load(process, f"{relay.name}, {mode} {shlex.join(map(str, options))}",
-                                    may_lose)
+            name = f"{relay.name}, {mode} {shlex.join(map(str, options))}"
+            return self.finish_load(process, name, may_lose)
         finally:
             end(process)
 
