@@ -48,8 +48,9 @@ def against(text):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(
-        prog="bench/report", description="Measures what the project promises, and writes report.md, "
-        "report.json and plots. Exit status: 0 all ran, 1 something was lost or could not run, 2 a "
+        prog="bench/report",
+        description="Measures what the project promises, and writes report.md, report.json and "
+        "plots. Exit status: 0 all ran, 1 something was lost or could not run, 2 a "
         "bar was missed and --strict given.")
     build = os.path.join(ROOT, "build")
     parser.add_argument("--out", metavar="DIR", help="default: report/ in the build folder")
@@ -107,6 +108,7 @@ def report(options):
     bench = Bench(options.build, options.out, QUICK if options.quick else FULL, options.against)
     machine = document.describe_machine(options.build)
     rows = {name: measure(bench, name) for name in MEASUREMENTS if name in options.only}
+    machine["disturbed_runs"] = f"{sum(bench.disturbed)} of {len(bench.disturbed)}"
     document.write(options.out, machine, rows, bench.lost)
     print(os.path.join(options.out, "report.md"))
     for what in bench.lost:
