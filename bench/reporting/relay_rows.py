@@ -128,7 +128,7 @@ def growth_row(runs, commands):
 
 
 def workers(bench):
-    """What the second event loop brings; the load generator needs a core of its own."""
+    """What the second event loop brings, beside a load generator that takes about a core."""
     options = bench.relay_options(rooms=8, members=MEMBERS, window=4)
     with bench.server(name="1 worker") as one, \
             bench.server(workers=2, name="2 workers") as two:
@@ -138,7 +138,7 @@ def workers(bench):
     generator = Spread.of(run["generator"]["cpu_percent"] for run in runs["2 workers"])
     return [Row("deliveries/s with 2 workers against 1, 8 rooms of 50, 4 frames in flight", "none",
                 f"{ratio.text('.2f')} ×; {alone.median:,.0f}/s with 1; the generator took "
-                f"{generator.median:.0f} % of a core from the second worker",
+                f"{generator.median:.0f} % of a core itself",
                 None, [server_line(), server_line(workers=2), load_line("relay", *options)], runs)]
 
 
