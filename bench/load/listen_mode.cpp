@@ -25,11 +25,10 @@ class Listener final : public Connection::Handler {
     if (connect_all(network_, options_.target,
                     {{&connection_, path_of_room(options_.path_template, room)}})) {
       std::cerr << "listening in " << room << std::endl;
+      listen_for(options_.listen.warmup_seconds);
       measurement_.begin();
-      const std::int64_t end = monotonic_ns() + to_ns(options_.duration_seconds);
-      while (monotonic_ns() < end && connection_.is_open() && !network_.loop.was_interrupted()) {
-        network_.loop.turn(end);
-      }
+      is_measuring_ = true;
+      listen_for(options_.duration_seconds);
       measurement_.end();
     }
     const bool is_too_old =
@@ -42,6 +41,13 @@ class Listener final : public Connection::Handler {
   }
 
  private:
+  void listen_for(double seconds) {
+    const std::int64_t end = monotonic_ns() + to_ns(seconds);
+    while (monotonic_ns() < end && connection_.is_open() && !network_.loop.was_interrupted()) {
+      network_.loop.turn(end);
+    }
+  }
+
   void on_message(Connection&, Opcode, std::string_view payload, std::int64_t now) override {
     const auto stamp = find_stamp(payload);
     if (!stamp) {
@@ -61,7 +67,7 @@ class Listener final : public Connection::Handler {
       return;
     }
     if (arrival == Arrival::late) ++faults_.reordered;
-    age_.record(age_ns(*stamp, now));
+    if (is_measuring_) age_.record(age_ns(*stamp, now));
   }
 
   void on_closed(Connection&) override { ++faults_.closed; }
@@ -91,6 +97,7 @@ class Listener final : public Connection::Handler {
   std::map<std::uint32_t, std::uint32_t> rooms_;                   // of each run
   std::map<std::pair<std::uint32_t, std::uint32_t>, Flow> flows_;  // of each run and speaker
   Faults faults_;
+  bool is_measuring_ = false;
   Histogram age_;
 };
 

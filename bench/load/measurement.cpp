@@ -44,14 +44,15 @@ boost::json::object Measurement::server(std::uint64_t work, const char* per_unit
   if (!start_.server || !begin_.server || !end_.server) return {};
   const double user = end_.server->user_seconds - begin_.server->user_seconds;
   const double system = end_.server->system_seconds - begin_.server->system_seconds;
-  const auto per = [&](double cpu) {
-    return rounded(work > 0 ? cpu * 1e6 / static_cast<double>(work) : 0);
+  const double cpu = end_.server->cpu_seconds - begin_.server->cpu_seconds;
+  const auto per = [&](double spent) {
+    return rounded(work > 0 ? spent * 1e6 / static_cast<double>(work) : 0);
   };
   const std::string unit = std::string("_us_per_") + per_unit;
-  return {{"cpu_percent", rounded(seconds() > 0 ? 100 * (user + system) / seconds() : 0)},
+  return {{"cpu_percent", rounded(seconds() > 0 ? 100 * cpu / seconds() : 0)},
           {"user" + unit, per(user)},
           {"system" + unit, per(system)},
-          {"cpu" + unit, per(user + system)},
+          {"cpu" + unit, per(cpu)},
           {"rss_kib_before_connecting", start_.server->rss_kib},
           {"rss_kib_begin", begin_.server->rss_kib},
           {"rss_kib_end", end_.server->rss_kib},

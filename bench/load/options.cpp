@@ -156,6 +156,8 @@ void add_listen(CLI::App& app, ListenOptions& listen) {
   add_number(app, "--max-age", listen.max_age_ms, "MS",
              "Fail if a frame is older than that when it comes", 0.001, 1e9)
       ->default_str("");
+  add_number(app, "--warmup", listen.warmup_seconds, "SECONDS",
+             "After connecting; what comes then is only checked, not counted", 0, 1e6);
   add_number(app, "--min-frames", listen.min_frames, "N", "Fail if fewer come", 0, 1e15);
 }
 

@@ -38,7 +38,8 @@ struct IdleOptions {
 
 struct ListenOptions {
   std::string room = "load-0";
-  double max_age_ms = 0;         // any, if 0
+  double max_age_ms = 0;  // any, if 0
+  double warmup_seconds = 0;
   std::uint64_t min_frames = 0;  // that must come
 };
 

@@ -1,6 +1,7 @@
 #include "process_usage.hpp"
 
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -34,15 +35,21 @@ std::optional<ProcessUsage> find_process_usage(pid_t pid) {
   std::int64_t resident_pages = 0;
   statm >> total_pages >> resident_pages;
   if (!fields || !statm) return std::nullopt;
+  clockid_t clock{};
+  timespec cpu{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &cpu) != 0) return std::nullopt;
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  return ProcessUsage{user_ticks / ticks, system_ticks / ticks,
+  return ProcessUsage{static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9,
+                      user_ticks / ticks, system_ticks / ticks,
                       resident_pages * (sysconf(_SC_PAGE_SIZE) / 1024)};
 }
 
 ProcessUsage own_usage() noexcept {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return {seconds(usage.ru_utime), seconds(usage.ru_stime), 0};
+  const double user = seconds(usage.ru_utime);
+  const double system = seconds(usage.ru_stime);
+  return {user + system, user, system, 0};
 }
 
 }  // namespace voicechan::load

@@ -131,16 +131,17 @@ class GoodRelayTest(LoadCase, LiveCase):
             await in_time(process.stderr.readline(), 10, "a listener")
             return process
         listeners = [await listen("--min-frames", 10), await listen("--max-age", 0.001),
-                     await listen("--min-frames", 100000)]
+                     await listen("--min-frames", 100000), await listen("--warmup", 3)]
         relay = await self.load(*self.relay(
             "--room-prefix", "heard-", "--rooms", 2, "--speakers", 2, "--duration", 0.5))
         self.assertEqual(relay.status, 0, relay)
-        good, too_old, too_few = [await self.end(listener) for listener in listeners]
+        good, too_old, too_few, late = [await self.end(listener) for listener in listeners]
         self.assertEqual(good.status, 0, good)
         self.assertEqual(good.report["faults"], NO_FAULTS)
         self.assertEqual(good.report["speakers"], 2)
         self.assertGreater(good.report["age_us"]["max"], 0)
         self.assertEqual((too_old.status, too_few.status), (1, 1))
+        self.assertEqual((late.status, late.report["received"], late.report["speakers"]), (0, 0, 2))
 
     async def test_idle_connections_have_a_price(self):
         result = await self.load(
