@@ -123,8 +123,9 @@ void Connection::on_deadline(MonotonicTime now) noexcept {
     if (state_ == State::closed) return;
     if (now >= closing_deadline_) return abort("the peer did not close in time");
     MonotonicTime next = closing_deadline_;
-    if (is_waiting_writable_ || (is_held_back_ && gate_.is_slow())) {
-      const MonotonicTime progress = std::max(last_write_progress_, gate_.last_progress());
+    const bool is_stuck = is_held_back_ && gate_->is_slow();
+    if (is_waiting_writable_ || is_stuck) {
+      const MonotonicTime progress = is_stuck ? gate_->last_progress() : last_write_progress_;
       const MonotonicTime write_deadline = progress + worker_.options().deadlines.write;
       if (now >= write_deadline) return abort("the peer takes no data");
       next = std::min(next, write_deadline);
@@ -175,17 +176,20 @@ void Connection::mark_dirty() {
 }
 
 void Connection::on_echo() {
-  gate_.on_echo(worker_.now());
+  if (gate_ == nullptr) return;
+  gate_->on_echo(worker_.now());
   mark_dirty();
 }
 
 bool Connection::may_write_media() {
+  if (gate_ == nullptr) gate_ = std::make_unique<FreshnessGate>();
+  if (gate_->is_open_until_check(worker_.now())) return true;
   if (output_.has_last() || state_ != State::open) return true;
   SocketPath path(socket_.native_handle());
-  const bool may_write = gate_.may_write(worker_.now(), path);
-  if (may_write && !gate_.is_slow()) return true;
+  const bool may_write = gate_->may_write(worker_.now(), path);
+  if (may_write && !gate_->is_slow()) return true;
   output_.drop_stale(worker_.now());
-  if (may_write) output_.keep_newest_media(gate_.portion_bytes());
+  if (may_write) output_.keep_newest_media(gate_->portion_bytes());
   return may_write || !output_.outbox().has_media();
 }
 
@@ -193,39 +197,39 @@ void Connection::flush() {
   is_dirty_ = false;
   if (state_ == State::closed || is_waiting_writable_) return;
   guarded([this] {
-    is_held_back_ = output_.outbox().has_media() && !gate_.is_open_until_check(worker_.now()) &&
-                    !may_write_media();
+    is_held_back_ = output_.outbox().has_media() && !may_write_media();
     while (!output_.is_empty()) {
       WireBuffer& wire = worker_.wire();
       const std::string_view bytes =
           is_held_back_ ? output_.gather_begun(wire) : output_.gather(wire);
       if (bytes.empty()) return hold_back();
-      const int flags = gate_.expects_echo() ? MSG_MORE : 0;  // one packet with the ping
+      const bool is_followed = gate_ != nullptr && gate_->expects_echo();
+      const int flags = is_followed ? MSG_MORE : 0;  // one packet with the ping
       const ssize_t sent = send_now(socket_.native_handle(), bytes, flags);
       if (sent < 0) {
         if (errno == EINTR) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) return wait_writable();
         return abort(std::generic_category().message(errno));
       }
-      gate_.on_written(static_cast<std::size_t>(sent), worker_.now());
+      if (gate_ != nullptr) gate_->on_written(static_cast<std::size_t>(sent), worker_.now());
       output_.consume(static_cast<std::size_t>(sent), wire);
       if (static_cast<std::size_t>(sent) < bytes.size()) return wait_writable();
     }
-    if (gate_.wants_echo()) request_echo();
+    if (gate_ != nullptr && gate_->wants_echo()) request_echo();
     on_all_written();
   });
 }
 
 void Connection::hold_back() {
-  if (gate_.wants_echo()) request_echo();
-  if (gate_.is_slow()) {
-    check_deadline_at(gate_.last_progress() + worker_.options().deadlines.write);
+  if (gate_->wants_echo()) request_echo();
+  if (gate_->is_slow()) {
+    check_deadline_at(gate_->last_progress() + worker_.options().deadlines.write);
   }
   worker_.add_held_back(*this);
 }
 
 void Connection::request_echo() {
-  gate_.on_echo_requested(worker_.now());
+  gate_->on_echo_requested(worker_.now());
   protocol_->request_echo();
 }
 

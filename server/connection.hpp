@@ -132,8 +132,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   Worker& worker_;
   asio::ip::tcp::socket socket_;
   Output output_;
-  FreshnessGate gate_;
-  std::unique_ptr<Protocol> protocol_;  // may look at output_ to the end of its life
+  std::unique_ptr<FreshnessGate> gate_;  // once there has been media
+  std::unique_ptr<Protocol> protocol_;   // may look at output_ to the end of its life
   MonotonicTime last_write_progress_{};
   MonotonicTime closing_deadline_ = MonotonicTime::max();
   MonotonicTime next_check_ = MonotonicTime::max();  // what the wheel holds

@@ -28,7 +28,7 @@ bool FreshnessGate::check(MonotonicTime now, NetworkPath& path) noexcept {
 bool FreshnessGate::check_open(MonotonicTime now, NetworkPath& path) noexcept {
   if (!has_mark_) return true;
   const std::size_t unacknowledged = path.unacknowledged_bytes();
-  if (written_ - unacknowledged >= mark_) {
+  if (unacknowledged <= written_ - mark_) {
     has_mark_ = false;
     check_after_ = now < trial_end_ ? MonotonicTime::duration::zero() : kCheckInterval;
     if (now >= next_echo_ && echo_ == Echo::none) {
