@@ -183,7 +183,6 @@ void Connection::on_echo() {
 
 bool Connection::may_write_media() {
   if (gate_ == nullptr) gate_ = std::make_unique<FreshnessGate>();
-  if (gate_->is_open_until_check(worker_.now())) return true;
   if (output_.has_last() || state_ != State::open) return true;
   SocketPath path(socket_.native_handle());
   const bool may_write = gate_->may_write(worker_.now(), path);
@@ -197,7 +196,8 @@ void Connection::flush() {
   is_dirty_ = false;
   if (state_ == State::closed || is_waiting_writable_) return;
   guarded([this] {
-    is_held_back_ = output_.outbox().has_media() && !may_write_media();
+    const bool is_gate_open = gate_ != nullptr && gate_->is_open_until_check(worker_.now());
+    is_held_back_ = !is_gate_open && output_.outbox().has_media() && !may_write_media();
     while (!output_.is_empty()) {
       WireBuffer& wire = worker_.wire();
       const std::string_view bytes =

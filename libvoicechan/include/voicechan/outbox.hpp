@@ -73,8 +73,8 @@ class Outbox {
 
   /// Drops media that has waited longer than `max_media_age`.
   void drop_stale(MonotonicTime now);
-  /// Drops the oldest media until no more than `bytes` (payloads) waits, but never the newest frame:
-  /// for a host that knows what its socket can carry in time.
+  /// Drops the oldest media until no more than `bytes` (payloads) waits, but never the newest
+  /// frame: for a host that knows what its socket can carry in time.
   void keep_newest_media(std::size_t bytes);
 
   bool is_empty() const noexcept { return head_ == items_.size(); }
