@@ -97,10 +97,8 @@ class Model {
     const bool was_full = cost_of(FrameClass::media) + cost(item) > limits_.max_media_bytes;
     items_.push_back(item);
     Items dropped = take_dropped();
-    const auto fresh = std::stable_partition(dropped.begin(), dropped.end(), [&](const Item& each) {
-      return is_older(each, limits_.max_media_age);
-    });
-    dropped.erase(dropped.begin(), fresh);
+    const auto is_stale = [&](const Item& each) { return is_older(each, limits_.max_media_age); };
+    dropped.erase(std::remove_if(dropped.begin(), dropped.end(), is_stale), dropped.end());
     EXPECT_TRUE(was_full || dropped.empty());
     expect_fair(dropped);
     const bool can_drop = std::any_of(first_droppable(), items_.end() - 1, is_media);
