@@ -12,7 +12,7 @@ import limit_rows
 import program_rows
 import relay_rows
 from figures import FULL, QUICK, CannotRun, Row, Skipped
-from relays import ROOT, Bench, parse_against
+from relays import INTERRUPTS, ROOT, Bench, end_all, parse_against
 
 MEASUREMENTS = {
     "instructions": program_rows.instructions,
@@ -92,7 +92,7 @@ def interrupt(*_):
 def main(arguments):
     """Gives the exit status."""
     options = parse(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in INTERRUPTS:
         signal.signal(number, interrupt)
     try:
         return report(options)
@@ -101,6 +101,8 @@ def main(arguments):
     except CannotRun as error:
         print(f"bench/report: {error}", file=sys.stderr)
         return LOST
+    finally:
+        end_all()
 
 
 def report(options):

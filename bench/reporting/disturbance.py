@@ -1,35 +1,55 @@
 """What others do on the machine while something is measured."""
 
 import os
-import resource
+import re
 import time
 
-
-def cpu_clock(pid):
-    """Seconds of CPU time of another process. (See clock_getcpuclockid(3).)"""
-    return time.clock_gettime((~pid << 3) | 2)
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def busy_seconds():
-    """What all cores together have worked since the machine began; stolen time counts as work."""
-    with open("/proc/stat", encoding="ascii") as file:
-        user, nice, system, _, _, *interrupts_and_steal = map(int, file.readline().split()[1:9])
-    return (user + nice + system + sum(interrupts_and_steal)) / os.sysconf("SC_CLK_TCK")
+def read(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def processes():
+    """Of each process the parent, and the ticks of CPU time of itself and of its children that have
+    ended: what a process has used does not vanish from the sum when it ends. (The sums of /proc/stat
+    are sampled, and miss a good part of what processes do that sleep and wake often.)"""
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = read(f"/proc/{name}/stat").rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found[int(name)] = int(fields[1]), sum(map(int, fields[11:15]))
+    return found
+
+
+def foreign_ticks(known):
+    """Those of all processes but this one, its descendants and the process `known`; and what the
+    machine's host took for others."""
+    all_processes = processes()
+
+    def is_own(pid):
+        while pid in all_processes:
+            if pid in (os.getpid(), known):
+                return True
+            pid = all_processes[pid][0]
+        return False
+
+    stolen = int(re.match(r"cpu +(?:\d+ ){7}(\d+)", read("/proc/stat"))[1])
+    return stolen + sum(ticks for pid, (_, ticks) in all_processes.items() if not is_own(pid))
 
 
 class Disturbance:
-    """Begins with its making; `percent` of one core is what neither this program, nor its children
-    that have ended, nor the process `pid` has used since."""
+    """Begins with its making."""
 
-    def __init__(self, pid):
-        self.pid = pid
-        self.began, self.before = time.monotonic(), self.foreign_seconds()
-
-    def foreign_seconds(self):
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        own = time.process_time() + children.ru_utime + children.ru_stime
-        return busy_seconds() - own - cpu_clock(self.pid)
+    def __init__(self, known):
+        self.known = known
+        self.began, self.before = time.monotonic(), foreign_ticks(known)
 
     def percent(self):
+        """Of one core, what others have used since."""
         seconds = time.monotonic() - self.began
-        return max(0, 100 * (self.foreign_seconds() - self.before) / seconds)
+        return max(0, 100 * (foreign_ticks(self.known) - self.before) / TICKS_PER_S / seconds)

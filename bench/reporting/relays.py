@@ -16,6 +16,8 @@ from figures import CannotRun
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_started = []
 _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 DISTURBED_PERCENT = 20  # of a core, by other processes
@@ -33,14 +35,29 @@ class Relay:
     database: str = ""
 
 
-def die_with_parent():
+def prepare_child():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
 
 def start(command, **options):
     """A process that does not outlive this one."""
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, encoding="utf-8",
-                            preexec_fn=die_with_parent, **options)
+    # An interrupt waits until the process is known, so that `end_all` finds it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, encoding="utf-8",
+                                   preexec_fn=prepare_child, **options)
+        _started.append(process)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+    return process
+
+
+def end_all():
+    """Ends what an interrupt kept from being ended where it was started."""
+    for process in _started:
+        if process.poll() is None:
+            end(process)
 
 
 def end(process):
@@ -55,13 +72,15 @@ def end(process):
 
 def run(command, timeout, **options):
     """The output of a command that must succeed."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8", timeout=timeout,
-                          preexec_fn=die_with_parent, **options)
-    if done.returncode != 0:
-        raise CannotRun(f"{os.path.basename(command[0])} failed with {done.returncode}: "
-                        + done.stderr.strip()[-500:])
-    return done.stdout
+    process = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        end(process)
+    if process.returncode != 0:
+        raise CannotRun(f"{os.path.basename(command[0])} failed with {process.returncode}: "
+                        + err.strip()[-500:])
+    return out
 
 
 @contextlib.contextmanager
