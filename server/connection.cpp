@@ -225,7 +225,12 @@ void Connection::hold_back() {
   if (gate_->is_slow()) {
     check_deadline_at(gate_->last_progress() + worker_.options().deadlines.write);
   }
-  worker_.add_held_back(*this);
+  if (!std::exchange(will_be_rechecked_, true)) worker_.add_held_back(shared_from_this());
+}
+
+void Connection::recheck() {
+  will_be_rechecked_ = false;
+  flush();
 }
 
 void Connection::request_echo() {
@@ -261,7 +266,6 @@ void Connection::close() noexcept {
   if (state_ == State::closed) return;
   state_ = State::closed;
   worker_.wheel().cancel(*this);
-  if (is_held_back_) worker_.remove_held_back(*this);
   asio::error_code ignored;
   socket_.close(ignored);
   worker_.retire(*this);

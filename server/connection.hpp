@@ -103,6 +103,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// Writes what waits. Called by the worker at the end of a turn.
   void flush();
+  /// The same for a connection that held media back. Called by the worker some milliseconds later.
+  void recheck();
 
   Worker& worker() noexcept { return worker_; }
 
@@ -143,6 +145,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool is_waiting_readable_ = false;
   bool is_waiting_writable_ = false;
   bool is_held_back_ = false;  // media waits that would grow old in the socket
+  bool will_be_rechecked_ = false;
   bool has_peer_ended_ = false;
 };
 

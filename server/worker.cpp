@@ -4,6 +4,7 @@
 #include <chrono>
 #include <exception>
 #include <system_error>
+#include <utility>
 
 #include "http_session.hpp"
 #include "spdlog/spdlog.h"
@@ -39,6 +40,7 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
 
 Worker::~Worker() {
   dirty_.clear();
+  held_back_.clear();
   retired_.clear();
   connections_.clear();
 }
@@ -76,7 +78,7 @@ void Worker::end_turn() {
   begin_turn();
   wheel_.advance(now_);
   const MonotonicTime next_tick = hub_->tick(now_);
-  flush_held_back();
+  recheck_held_back();
   for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
   dirty_.clear();
   arm_pacing(std::min(next_tick, held_back_until_));
@@ -125,20 +127,15 @@ void Worker::arm_timer() {
   });
 }
 
-void Worker::add_held_back(Connection& connection) {
+void Worker::add_held_back(std::shared_ptr<Connection> connection) {
   if (held_back_.empty()) held_back_until_ = now_ + kHoldBack;
-  held_back_.push_back(&connection);
+  held_back_.push_back(std::move(connection));
 }
 
-void Worker::remove_held_back(Connection& connection) noexcept {
-  held_back_.erase(std::remove(held_back_.begin(), held_back_.end(), &connection),
-                   held_back_.end());
-}
-
-void Worker::flush_held_back() {
+void Worker::recheck_held_back() {
   if (now_ < held_back_until_) return;
   held_back_until_ = MonotonicTime::max();
-  for (Connection* const connection : std::exchange(held_back_, {})) connection->flush();
+  for (const auto& connection : std::exchange(held_back_, {})) connection->recheck();
 }
 
 void Worker::arm_pacing(MonotonicTime deadline) {

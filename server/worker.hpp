@@ -81,9 +81,8 @@ class Worker {
   DropLog& drop_log() noexcept { return drop_log_; }
 
   void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
-  /// Flushes the connection again in some milliseconds.
-  void add_held_back(Connection& connection);
-  void remove_held_back(Connection& connection) noexcept;
+  /// Has the connection looked at again in some milliseconds.
+  void add_held_back(std::shared_ptr<Connection> connection);
   /// Lets go of a closed connection at the end of the turn.
   void retire(Connection& connection);
 
@@ -93,7 +92,7 @@ class Worker {
   void adopt(asio::ip::tcp::socket socket);
   void drain(std::chrono::milliseconds patience);
   void arm_timer();
-  void flush_held_back();
+  void recheck_held_back();
   void arm_pacing(MonotonicTime deadline);
 
   SharedServices services_;
@@ -108,7 +107,7 @@ class Worker {
   DropLog drop_log_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
-  std::vector<Connection*> held_back_;
+  std::vector<std::shared_ptr<Connection>> held_back_;  // some are closed by now
   MonotonicTime held_back_until_ = MonotonicTime::max();
   std::vector<std::shared_ptr<Connection>> retired_;
   Listener listener_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <vector>
 
 #include "server_fixture.hpp"
@@ -195,6 +196,42 @@ TEST_F(ConnectionTest, NothingFollowsACloseFrame) {
   EXPECT_EQ(frame.first, kClose);
   slow.send(client_frame(kClose, frame.second));
   EXPECT_EQ(slow.read_to_end(), "");
+}
+
+TEST_F(ConnectionTest, AListenerThatTakesNoAudioIsCutThoughTheKernelHadRoom) {
+  options_.deadlines.write = 300ms;
+  start();
+  SocketClient listener = open_websocket("/ws/voice/room/", kSmallBuffer);
+  SocketClient speaker = open_websocket("/ws/voice/room/");
+  for (int i = 0; i < 100; ++i) {
+    speaker.send(client_frame(kBinary, std::string(120, 'x')));
+    std::this_thread::sleep_for(20ms);  // a voice; more would be a burst
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_LT(listener.read_to_end().size(), 100 * 122u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);  // not by the keep-alive
+}
+
+// The worker went on to look at such connections after they were gone.
+TEST_F(ConnectionTest, ListenersThatLeaveWhileAudioIsHeldBackAreForgotten) {
+  start();
+  SocketClient speaker = open_websocket("/ws/voice/room/");
+  std::vector<SocketClient> listeners;
+  for (int i = 0; i < 20; ++i) listeners.push_back(open_websocket("/ws/voice/room/", kSmallBuffer));
+  const auto speak = [&](int frames) {
+    for (int i = 0; i < frames; ++i) {
+      speaker.send(client_frame(kBinary, std::string(120, 'x')));
+      std::this_thread::sleep_for(10ms);
+    }
+  };
+  speak(150);
+  for (SocketClient& listener : listeners) {
+    listener.half_close();
+    speak(1);
+  }
+  speak(10);
+  speaker.send(client_frame(kPing, ""));
+  EXPECT_EQ(speaker.read_frame().first, kPong);
 }
 
 TEST_F(ConnectionTest, APeerThatAnswersNoPingsIsCut) {

@@ -119,6 +119,7 @@ inline std::string upgrade_request(std::string_view target) {
 }
 
 constexpr std::uint8_t kText = 0x81;
+constexpr std::uint8_t kBinary = 0x82;
 constexpr std::uint8_t kFirstPartOfText = 0x01;
 constexpr std::uint8_t kClose = 0x88;
 constexpr std::uint8_t kPing = 0x89;
