@@ -16,9 +16,6 @@ class DropLog final : public OutboxObserver {
   /// Logs what has not been logged yet, unless that was done less than a second ago.
   void report(MonotonicTime now);
 
-  /// Since the worker's start.
-  const Drops& total(DropReason reason) const noexcept { return at(totals_, reason); }
-
  private:
   using ByReason = std::array<Drops, 2>;
   static const Drops& at(const ByReason& all, DropReason reason) noexcept {

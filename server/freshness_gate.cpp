@@ -50,7 +50,7 @@ bool FreshnessGate::check_open(MonotonicTime now, NetworkPath& path) noexcept {
   if (echo_ == Echo::awaited || is_burst(unacknowledged, waited)) return true;
   state_ = State::suspicious;
   under_way_ = unacknowledged;
-  last_progress_ = MonotonicTime::max();  // until all is acknowledged
+  acknowledged_at_ = MonotonicTime::max();
   return false;
 }
 
@@ -76,8 +76,8 @@ bool FreshnessGate::check_suspicious(MonotonicTime now, NetworkPath& path) noexc
     }
     return true;
   }
-  last_progress_ = std::min(last_progress_, now);
-  if (now - last_progress_ < kEchoPatience) return false;
+  acknowledged_at_ = std::min(acknowledged_at_, now);
+  if (now - acknowledged_at_ < kEchoPatience) return false;
   state_ = State::open;  // should the echo come after all, `on_echo` knows what it means
   has_mark_ = false;
   return true;

@@ -119,6 +119,7 @@ class FreshnessGate {
   MonotonicTime next_echo_{};
   MonotonicTime echo_requested_at_{};
   std::uint64_t written_before_echo_ = 0;
+  MonotonicTime acknowledged_at_{};  // suspicious: when all was; max(): not yet
   MonotonicTime last_progress_{};
   MonotonicTime::duration check_after_{};
   MonotonicTime::duration least_round_trip_{};

@@ -421,16 +421,14 @@ std::size_t WebSocketCodec::held_bytes() const noexcept { return impl_->slots_.d
 
 std::size_t encode_frame_header(FrameKind kind, std::size_t payload_bytes,
                                 std::uint8_t (&out)[kMaxFrameHeaderBytes]) noexcept {
-  // By hand: this runs once per receiver, and websocketpp's way through three structures and a
-  // string costs ten times as many instructions.
+  // By hand: this is on the relay path, and websocketpp's way through three structures and a string
+  // costs ten times as many instructions.
   out[0] =
       static_cast<std::uint8_t>(0x80 | (kind == FrameKind::text ? opcode::text : opcode::binary));
-  if (payload_bytes <= kMaxControlBytes) {
-    out[1] = static_cast<std::uint8_t>(payload_bytes);
-    return 2;
-  }
-  const std::size_t length_bytes = payload_bytes <= 0xffff ? 2 : 8;
-  out[1] = length_bytes == 2 ? 126 : 127;
+  const std::size_t length_bytes = frame_header_bytes(payload_bytes) - 2;
+  out[1] = length_bytes == 0   ? static_cast<std::uint8_t>(payload_bytes)
+           : length_bytes == 2 ? 126
+                               : 127;
   for (std::size_t i = 0; i < length_bytes; ++i) {
     out[2 + i] = static_cast<std::uint8_t>(payload_bytes >> (8 * (length_bytes - 1 - i)));
   }

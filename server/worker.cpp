@@ -33,7 +33,7 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
       wheel_(std::chrono::steady_clock::now()),
       hub_(attach_hub(services, [this] { post([] {}); })),
       timer_(io_),
-      pacing_timer_(io_),
+      next_turn_timer_(io_),
       read_buffer_(kReadBufferBytes),
       listener_(io_, endpoint, [this](asio::ip::tcp::socket socket) { adopt(std::move(socket)); }) {
 }
@@ -64,7 +64,7 @@ void Worker::run() {
   for (const auto& connection : left) connection->abort("the server stops");
   listener_.close();
   timer_.cancel();
-  pacing_timer_.cancel();
+  next_turn_timer_.cancel();
   io_.poll();  // lets handlers of what was cut go
   end_turn();
 }
@@ -81,7 +81,7 @@ void Worker::end_turn() {
   recheck_held_back();
   for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
   dirty_.clear();
-  arm_pacing(std::min(next_tick, held_back_until_));
+  arm_next_turn(std::min(next_tick, held_back_until_));
   wire_.forget();
   drop_log_.report(now_);
   retired_.clear();
@@ -138,12 +138,12 @@ void Worker::recheck_held_back() {
   for (const auto& connection : std::exchange(held_back_, {})) connection->recheck();
 }
 
-void Worker::arm_pacing(MonotonicTime deadline) {
-  if (deadline == pacing_deadline_) return;
-  pacing_deadline_ = deadline;
+void Worker::arm_next_turn(MonotonicTime deadline) {
+  if (deadline == next_turn_at_) return;
+  next_turn_at_ = deadline;
   if (deadline == MonotonicTime::max()) return;  // what it is set to now does no harm
-  pacing_timer_.expires_at(deadline);
-  pacing_timer_.async_wait([](asio::error_code) {});  // the end of the turn is what it is for
+  next_turn_timer_.expires_at(deadline);
+  next_turn_timer_.async_wait([](asio::error_code) {});  // the end of the turn is what it is for
 }
 
 void Worker::request_drain(std::chrono::milliseconds patience) {

@@ -93,15 +93,15 @@ class Worker {
   void drain(std::chrono::milliseconds patience);
   void arm_timer();
   void recheck_held_back();
-  void arm_pacing(MonotonicTime deadline);
+  void arm_next_turn(MonotonicTime deadline);
 
   SharedServices services_;
   asio::io_context io_;
   DeadlineWheel wheel_;
   std::unique_ptr<Hub> hub_;
   asio::steady_timer timer_;
-  asio::steady_timer pacing_timer_;
-  MonotonicTime pacing_deadline_ = MonotonicTime::max();  // what pacing_timer_ is set to
+  asio::steady_timer next_turn_timer_;
+  MonotonicTime next_turn_at_ = MonotonicTime::max();  // what next_turn_timer_ is set to
   std::vector<std::uint8_t> read_buffer_;
   WireBuffer wire_;
   DropLog drop_log_;
