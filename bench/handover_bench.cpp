@@ -100,6 +100,27 @@ class ListeningWorker {
   std::thread thread_;  // last: it uses the others
 };
 
+/// A speaker on this thread's hub and a listener on another thread.
+class TwoThreads {
+ public:
+  /// Publishes frames in one loop turn.
+  void speak(std::uint64_t frames) {
+    for (; frames > 0; --frames) speaker_.receive(FrameKind::binary, audio_);
+    hub_->tick(MonotonicTime{});
+  }
+  void wait_until_heard(std::uint64_t frames) const {
+    while (worker_.heard() < frames) std::this_thread::yield();
+  }
+
+ private:
+  voicechan::InProcessBackplane backplane_{1};
+  const std::unique_ptr<voicechan::Hub> hub_ = voicechan::Hub::attach(backplane_).value();
+  CountingTransport transport_;
+  voicechan::Session speaker_ = hub_->join_voice({{1}, "speaker"}, room(), transport_);
+  const ListeningWorker worker_{backplane_};
+  const std::string audio_ = std::string(kFrameBytes, '~');
+};
+
 void count(benchmark::State& state, std::uint64_t frames_so_far) {
   const auto frames = static_cast<std::int64_t>(frames_so_far);
   state.SetItemsProcessed(frames);
@@ -137,22 +158,16 @@ BENCHMARK(BM_HandOver)->ArgName("batch")->Arg(1)->Arg(16)->Arg(256);
 void BM_HandOverThroughput(benchmark::State& state) {
   constexpr std::uint64_t kFrames = 65536;
   constexpr std::uint64_t kMaxAhead = 4096;
-  voicechan::InProcessBackplane backplane(1);
-  const auto hub = voicechan::Hub::attach(backplane).value();
-  CountingTransport speaker_transport;
-  voicechan::Session speaker = hub->join_voice({{1}, "speaker"}, room(), speaker_transport);
-  const ListeningWorker worker(backplane);
-  const std::string audio(kFrameBytes, '~');
+  TwoThreads threads;
   const auto batch = static_cast<std::uint64_t>(state.range(0));
 
   std::uint64_t sent = 0;
   for (auto _ : state) {
     for (const std::uint64_t end = sent + kFrames; sent < end; sent += batch) {
-      for (std::uint64_t i = 0; i < batch; ++i) speaker.receive(FrameKind::binary, audio);
-      hub->tick(MonotonicTime{});
-      while (worker.heard() + kMaxAhead < sent) std::this_thread::yield();
+      threads.speak(batch);
+      if (sent > kMaxAhead) threads.wait_until_heard(sent - kMaxAhead);
     }
-    while (worker.heard() < sent) std::this_thread::yield();
+    threads.wait_until_heard(sent);
   }
   count(state, sent);
 }
@@ -161,19 +176,14 @@ BENCHMARK(BM_HandOverThroughput)->ArgName("batch")->Arg(1)->Arg(16)->Arg(256)->U
 /// One batch of range(0) frames at a time, from its first frame's publishing until the listener has
 /// the last: the sleeping worker's wake-up is the most of it.
 void BM_HandOverLatency(benchmark::State& state) {
-  voicechan::InProcessBackplane backplane(1);
-  const auto hub = voicechan::Hub::attach(backplane).value();
-  CountingTransport speaker_transport;
-  voicechan::Session speaker = hub->join_voice({{1}, "speaker"}, room(), speaker_transport);
-  const ListeningWorker worker(backplane);
-  const std::string audio(kFrameBytes, '~');
+  TwoThreads threads;
+  const auto batch = static_cast<std::uint64_t>(state.range(0));
 
   std::uint64_t sent = 0;
   for (auto _ : state) {
-    for (std::int64_t i = 0; i < state.range(0); ++i) speaker.receive(FrameKind::binary, audio);
-    hub->tick(MonotonicTime{});
-    sent += static_cast<std::uint64_t>(state.range(0));
-    while (worker.heard() < sent) std::this_thread::yield();
+    threads.speak(batch);
+    sent += batch;
+    threads.wait_until_heard(sent);
   }
   count(state, sent);
 }

@@ -95,10 +95,19 @@ void add_common(CLI::App& app, Options& options, const char* path_template) {
   app.add_flag("--json", options.is_json, "Print one JSON object")->group(common);
 }
 
-void add_relay(CLI::App& app, RelayOptions& relay) {
-  app.add_option("--room-prefix", relay.room_prefix, "Rooms are PREFIX0, PREFIX1, …")
+void add_room_prefix(CLI::App& app, std::string& prefix) {
+  app.add_option("--room-prefix", prefix, "Rooms are PREFIX0, PREFIX1, …")
       ->type_name("PREFIX")
       ->capture_default_str();
+}
+
+void add_warmup(CLI::App& app, double& seconds) {
+  add_number(app, "--warmup", seconds, "SECONDS",
+             "Load before measuring; only checked, not counted", 0, 1e6);
+}
+
+void add_relay(CLI::App& app, RelayOptions& relay) {
+  add_room_prefix(app, relay.room_prefix);
   add_number(app, "--rooms", relay.rooms, "R", "Rooms", 1, 1e6);
   add_number(app, "--members", relay.members, "M", "Connections of each room", 2, 1e6);
   add_number(app, "--speakers", relay.speakers, "S", "How many of each room's members speak", 1,
@@ -115,8 +124,7 @@ void add_relay(CLI::App& app, RelayOptions& relay) {
       ->excludes(rate);
   app.add_flag("--in-phase", relay.is_in_phase, "All speakers send at the same instants");
   app.add_flag("--text", relay.is_text, "Text frames, not binary ones");
-  add_number(app, "--warmup", relay.warmup_seconds, "SECONDS",
-             "Load before measuring; only checked, not counted", 0, 1e6);
+  add_warmup(app, relay.warmup_seconds);
   add_number(app, "--drain", relay.drain_seconds, "SECONDS",
              "At the end, frames are lost if nothing has come for so long; 10 times that at most",
              0.05, 1e6);
@@ -135,9 +143,7 @@ void add_relay(CLI::App& app, RelayOptions& relay) {
 }
 
 void add_idle(CLI::App& app, IdleOptions& idle) {
-  app.add_option("--room-prefix", idle.room_prefix, "Rooms are PREFIX0, PREFIX1, …")
-      ->type_name("PREFIX")
-      ->capture_default_str();
+  add_room_prefix(app, idle.room_prefix);
   add_number(app, "--connections", idle.connections, "N", "Connections to hold", 1, 1e7);
   add_number(app, "--members", idle.members, "M", "Connections of each room", 1, 1e7);
   add_number(app, "--settle", idle.settle_seconds, "SECONDS",
@@ -170,8 +176,7 @@ void add_signaling(CLI::App& app, SignalingOptions& signaling) {
              0, 1e6);
   add_number(app, "--message-bytes", signaling.message_bytes, "B", "Size of a message", 160,
              1 << 26);
-  add_number(app, "--warmup", signaling.warmup_seconds, "SECONDS",
-             "Load before measuring; only checked, not counted", 0, 1e6);
+  add_warmup(app, signaling.warmup_seconds);
 }
 
 /// What the parts of the line mean together.
