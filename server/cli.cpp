@@ -1,27 +1,13 @@
 #include "cli.hpp"
 
-#include <CLI/CLI.hpp>
 #include <asio/ip/address.hpp>
-#include <sstream>
+
+#include "command_line_parsing.hpp"
 
 namespace voicechan::server {
 namespace {
 
 constexpr const char* kMemory = ":memory:";
-
-/// A number, with a fraction, between the two. CLI::Range lets NaN pass.
-CLI::Validator between(double min, double max) {
-  return CLI::Validator(
-      [min, max](const std::string& text) {
-        double number = 0;
-        const bool is_number = CLI::detail::lexical_cast(text, number);
-        if (is_number && number >= min && number <= max) return std::string();
-        std::ostringstream reason;
-        reason << '"' << text << "\" is not a number from " << min << " to " << max;
-        return reason.str();
-      },
-      "");
-}
 
 CLI::Validator not_empty() {
   return CLI::Validator(
@@ -222,22 +208,13 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* user = app.add_subcommand("user", "Manage users; works while the server runs");
   user->require_subcommand(0, 1);
   add_user_commands(*user, line);
-  try {
-    app.parse(argc, argv);
+  parse_or_exit(app, argc, argv, [&] {
     if (app.get_subcommands().empty()) throw CLI::RequiredError("a command: serve or user");
     if (user->parsed() && user->get_subcommands().empty()) {
       throw CLI::RequiredError("a command: user add, list, remove or token");
     }
     complete(line);
-  } catch (const CLI::Success& success) {
-    std::ostringstream out;
-    std::ostringstream ignored;
-    app.exit(success, out, ignored);
-    throw CommandLineExit{0, out.str()};
-  } catch (const CLI::ParseError& error) {
-    throw CommandLineExit{
-        2, std::string("voicechan-server: ") + error.what() + " (--help tells more)\n"};
-  }
+  });
   return line;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "command_line_exit.hpp"
 #include "options.hpp"
 #include "spdlog/common.h"
 
@@ -16,13 +17,6 @@ struct CommandLine {
   bool is_try = false;   // serve --try
   spdlog::level::level_enum log_level = spdlog::level::info;
   ServerOptions server;
-};
-
-/// The command line is wrong (exit status 2), or it asked for help or the version (0). `text` is
-/// what to print.
-struct CommandLineExit {
-  int status = 0;
-  std::string text;
 };
 
 /// Reads the command line. Throws CommandLineExit.

@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
   using namespace voicechan::load;
   try {
     return run_command_line(argc, argv);
-  } catch (const CommandLineExit& exit) {
+  } catch (const voicechan::CommandLineExit& exit) {
     (exit.status == 0 ? std::cout : std::cerr) << exit.text;
     return exit.status;
   } catch (const ConnectFailure& failure) {

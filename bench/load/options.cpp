@@ -1,27 +1,11 @@
 #include "options.hpp"
 
-#include <CLI/CLI.hpp>
-#include <sstream>
-
 #include "payload.hpp"
 #include "process_usage.hpp"
+#include "server/command_line_parsing.hpp"
 
 namespace voicechan::load {
 namespace {
-
-/// A number, with a fraction, between the two. CLI::Range lets NaN pass.
-CLI::Validator between(double min, double max) {
-  return CLI::Validator(
-      [min, max](const std::string& text) {
-        double number = 0;
-        const bool is_number = CLI::detail::lexical_cast(text, number);
-        if (is_number && number >= min && number <= max) return std::string();
-        std::ostringstream reason;
-        reason << '"' << text << "\" is not a number from " << min << " to " << max;
-        return reason.str();
-      },
-      "");
-}
 
 template <class Number>
 CLI::Option* add_number(CLI::App& app, const char* name, Number& value, const char* type,
@@ -234,21 +218,12 @@ Options parse_options(int argc, const char* const* argv) {
   add_signaling(*add_mode("signaling", "Pairs of peers that send each other directed messages",
                           Mode::signaling, kSignalingPath),
                 options.signaling);
-  try {
-    app.parse(argc, argv);
+  parse_or_exit(app, argc, argv, [&] {
     if (app.get_subcommands().empty()) {
       throw CLI::RequiredError("a mode: relay, idle, listen or signaling");
     }
     check(options);
-  } catch (const CLI::Success& success) {
-    std::ostringstream out;
-    std::ostringstream ignored;
-    app.exit(success, out, ignored);
-    throw CommandLineExit{0, out.str()};
-  } catch (const CLI::ParseError& error) {
-    throw CommandLineExit{
-        2, std::string("voicechan-load: ") + error.what() + " (--help tells more)\n"};
-  }
+  });
   return options;
 }
 

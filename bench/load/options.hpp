@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dial.hpp"
+#include "server/command_line_exit.hpp"
 
 namespace voicechan::load {
 
@@ -63,12 +64,6 @@ struct Options {
   IdleOptions idle;
   ListenOptions listen;
   SignalingOptions signaling;
-};
-
-/// The command line ends the program: help was asked for (status 0) or it is wrong (2).
-struct CommandLineExit {
-  int status;
-  std::string text;
 };
 
 /// Throws CommandLineExit.
