@@ -230,7 +230,7 @@ void Connection::hold_back() {
 
 void Connection::recheck() {
   will_be_rechecked_ = false;
-  flush();
+  mark_dirty();
 }
 
 void Connection::request_echo() {

@@ -103,7 +103,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// Writes what waits. Called by the worker at the end of a turn.
   void flush();
-  /// The same for a connection that held media back. Called by the worker some milliseconds later.
+  /// Has a connection that held media back flushed again. Called by the worker some milliseconds
+  /// later, before it flushes.
   void recheck();
 
   Worker& worker() noexcept { return worker_; }
