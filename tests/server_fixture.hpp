@@ -8,6 +8,7 @@
 #include "keys.hpp"
 #include "server.hpp"
 #include "socket_client.hpp"
+#include "spdlog/spdlog.h"
 #include "voicechan/store.hpp"
 
 namespace voicechan::server {
@@ -16,6 +17,9 @@ namespace voicechan::server {
 class ServerFixture : public ::testing::Test {
  protected:
   ServerFixture() {
+    // ThreadSanitizer does not see into libspdlog.so: were workers the first to log, it would take
+    // the one-time construction of the default logger for a race.
+    (void)spdlog::default_logger_raw();
     options_.listen_port = 0;
     options_.workers = 1;
     EXPECT_TRUE(store_->create_user(*Username::parse("alice"), digest_key("key")));
