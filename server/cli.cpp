@@ -75,9 +75,6 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->capture_default_str();
   serve.add_flag("--allow-query-token", options.allow_query_token,
                  "Accept a WebSocket's key as ?token=KEY too (URLs end up in logs of proxies)");
-  serve.add_option("--max-connections", options.max_connections, "Connections per worker")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
-      ->capture_default_str();
   serve
       .add_option_function<std::string>(
           "--log-level",
@@ -95,6 +92,9 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
         ->group(limits)
         ->capture_default_str();
   };
+  add_size("--max-connections", options.max_connections, "Connections in total (503)");
+  add_size("--max-connections-per-address", options.max_connections_per_address,
+           "Connections of one IPv4 address or IPv6 /64 (429)");
   add_size("--max-message-bytes", options.websocket.max_message_bytes,
            "A longer WebSocket message is refused: 1009, or too_large on the signaling socket");
   add_size("--max-signaling-bytes", options.hub.max_signaling_bytes,

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "connection_counts.hpp"
 #include "deadline_wheel.hpp"
 #include "freshness_gate.hpp"
 #include "output.hpp"
@@ -52,7 +53,7 @@ class Protocol {
 class Connection final : public std::enable_shared_from_this<Connection>,
                          private DeadlineWheel::Entry {
  public:
-  Connection(Worker& worker, asio::ip::tcp::socket socket);
+  Connection(Worker& worker, asio::ip::tcp::socket socket, ConnectionCounts::Place place);
   ~Connection() override;
 
   /// Begins to read. To be called once.
@@ -109,6 +110,14 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   Worker& worker() noexcept { return worker_; }
 
+  /// Who is at the other end: the socket's peer, or what `set_client_address` said.
+  const ClientAddress& client_address() const noexcept { return place_.address(); }
+  /// A proxy that is trusted told whose connection it is; it counts as that address' from now on.
+  /// False if that address has too many already: the connection is to be refused.
+  [[nodiscard]] bool set_client_address(const ClientAddress& address) {
+    return place_.move_to(address);
+  }
+
  private:
   enum class State {
     open,
@@ -134,6 +143,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   Worker& worker_;
   asio::ip::tcp::socket socket_;
+  ConnectionCounts::Place place_;
   Output output_;
   std::unique_ptr<FreshnessGate> gate_;  // once there has been media
   std::unique_ptr<Protocol> protocol_;   // may look at output_ to the end of its life

@@ -7,9 +7,10 @@
 
 #include <cerrno>
 #include <chrono>
-#include <string_view>
+#include <ctime>
 #include <system_error>
 
+#include "rest_api.hpp"
 #include "spdlog/spdlog.h"
 
 namespace voicechan::server {
@@ -61,8 +62,10 @@ void Listener::wait() {
 
 void Listener::accept_waiting() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    asio::ip::tcp::endpoint peer;
+    auto peer_size = static_cast<socklen_t>(peer.capacity());
     const int descriptor =
-        ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        ::accept4(acceptor_.native_handle(), peer.data(), &peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
       asio::ip::tcp::socket socket(acceptor_.get_executor());
       asio::error_code error;
@@ -75,7 +78,7 @@ void Listener::accept_waiting() {
       socket.set_option(NotSentLowWater(kMaxUnsentBytes), error);
       is_refusing_ = false;
       try {
-        adopt_(std::move(socket));
+        adopt_(std::move(socket), ClientAddress(peer.address()));
       } catch (const std::exception& exception) {
         spdlog::error("a connection could not be taken on: {}", exception.what());
       }
@@ -95,7 +98,7 @@ void Listener::on_out_of_descriptors() {
   for (int i = 0; i < kAcceptsPerTurn && reserve_descriptor_ >= 0; ++i) {
     ::close(reserve_descriptor_);
     const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (descriptor >= 0) refuse(descriptor);
+    if (descriptor >= 0) refuse(descriptor, make_unavailable_response("Too many connections."));
     reserve_descriptor_ = open_reserve();
     if (descriptor < 0) break;
   }
@@ -107,11 +110,10 @@ void Listener::on_out_of_descriptors() {
   });
 }
 
-void Listener::refuse(int descriptor) noexcept {
-  constexpr std::string_view kResponse =
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 34\r\n"
-      "Retry-After: 1\r\nConnection: close\r\n\r\n{\"detail\":\"Too many connections.\"}";
-  (void)::send(descriptor, kResponse.data(), kResponse.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+void Listener::refuse(int descriptor, const HttpResponse& response) noexcept {
+  const std::string bytes =
+      serialize(response, false, false, false, format_http_date(std::time(nullptr)));
+  (void)::send(descriptor, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   ::close(descriptor);
 }
 

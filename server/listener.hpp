@@ -5,6 +5,9 @@
 #include <asio/steady_timer.hpp>
 #include <functional>
 
+#include "client_address.hpp"
+#include "http_message.hpp"
+
 namespace voicechan::server {
 
 /// Accepts connections on an address that several workers share (SO_REUSEPORT: the kernel spreads
@@ -12,9 +15,10 @@ namespace voicechan::server {
 /// wait, pauses, and tries again; it neither spins nor dies. One thread at a time.
 class Listener {
  public:
-  using Adopt = std::function<void(asio::ip::tcp::socket)>;
+  using Adopt = std::function<void(asio::ip::tcp::socket, const ClientAddress&)>;
 
-  /// Binds and listens. `adopt` gets each accepted socket, non-blocking and with TCP_NODELAY.
+  /// Binds and listens. `adopt` gets each accepted socket, non-blocking and with TCP_NODELAY, and
+  /// its peer's address.
   /// Throws std::system_error.
   Listener(asio::io_context& io, const asio::ip::tcp::endpoint& endpoint, Adopt adopt);
   ~Listener();
@@ -23,8 +27,9 @@ class Listener {
   void start() { wait(); }
   void close();
 
-  /// Answers 503 and closes: for a connection there is no place for.
-  static void refuse(int descriptor) noexcept;
+  /// Sends `response`, as far as it can be sent at once, and closes: for a connection that there is
+  /// no place for.
+  static void refuse(int descriptor, const HttpResponse& response) noexcept;
 
  private:
   void wait();

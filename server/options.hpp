@@ -37,7 +37,9 @@ struct ServerOptions {
   std::uint16_t listen_port = 8000;  // 0: any free one
   unsigned workers = 0;              // 0: one per core
   unsigned blocking_threads = 64;
-  std::size_t max_connections = 100'000;
+  std::size_t max_connections = 100'000;  // of the process
+  /// Of one IPv4 address or IPv6 /64. High, since a whole office or a proxy is one address.
+  std::size_t max_connections_per_address = 20'000;
   /// Accept a WebSocket's key as `?token=`. URLs land in logs of proxies, so off by default.
   bool allow_query_token = false;
   /// Requests that wait for a blocking thread; more are answered with 503.

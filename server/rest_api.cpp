@@ -150,10 +150,17 @@ HttpResponse make_unavailable_response(std::string_view detail) {
   return response;
 }
 
+HttpResponse make_too_many_response(std::string_view detail) {
+  HttpResponse response = make_detail_response(429, detail);
+  response.fields = {{"Retry-After", "1"}};
+  return response;
+}
+
 HttpResponse make_failure_response(std::error_code error) {
   const int status =
       error.category() == error_category() ? http_status(static_cast<Errc>(error.value())) : 500;
   if (status == 503) return make_unavailable_response(error.message());
+  if (status == 429) return make_too_many_response(error.message());
   return make_detail_response(static_cast<unsigned>(status), error.message());
 }
 

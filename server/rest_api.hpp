@@ -24,6 +24,9 @@ HttpResponse make_unauthorized_response();
 /// 503 with Retry-After: not now.
 HttpResponse make_unavailable_response(std::string_view detail);
 
+/// 429 with Retry-After: less of it, please.
+HttpResponse make_too_many_response(std::string_view detail);
+
 /// The answer to a request that failed inside: 503 for a store that cannot serve now.
 HttpResponse make_failure_response(std::error_code error);
 

@@ -8,6 +8,7 @@
 
 #include "authenticator.hpp"
 #include "blocking_pool.hpp"
+#include "connection_counts.hpp"
 #include "options.hpp"
 #include "rest_api.hpp"
 #include "voicechan/backplane.hpp"
@@ -43,6 +44,7 @@ class Server {
   Authenticator authenticator_;
   RestApi rest_api_;
   BlockingPool pool_;
+  ConnectionCounts connection_counts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;
   std::vector<std::thread> threads_;

@@ -35,8 +35,9 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
       timer_(io_),
       next_turn_timer_(io_),
       read_buffer_(kReadBufferBytes),
-      listener_(io_, endpoint, [this](asio::ip::tcp::socket socket) { adopt(std::move(socket)); }) {
-}
+      listener_(io_, endpoint, [this](asio::ip::tcp::socket socket, const ClientAddress& address) {
+        adopt(std::move(socket), address);
+      }) {}
 
 Worker::~Worker() {
   dirty_.clear();
@@ -98,19 +99,33 @@ std::string_view Worker::http_date() {
   return date_;
 }
 
-void Worker::adopt(asio::ip::tcp::socket socket) {
-  if (connections_.size() >= services_.options.max_connections) {
-    if (!std::exchange(is_full_, true)) {
-      spdlog::warn("a worker has {} connections: more are refused", connections_.size());
-    }
-    asio::error_code ignored;
-    Listener::refuse(socket.release(ignored));
-    return;
+void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
+  auto place = services_.connection_counts.try_add(address);
+  if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
+    return refuse(std::move(socket), address, *reason);
   }
   is_full_ = false;
-  auto connection = std::make_shared<Connection>(*this, std::move(socket));
+  auto connection = std::make_shared<Connection>(
+      *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
   connections_.insert(connection);
   connection->start(std::make_unique<HttpSession>(*connection));
+}
+
+void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
+                    ConnectionCounts::Refusal reason) {
+  asio::error_code ignored;
+  const int descriptor = socket.release(ignored);
+  switch (reason) {
+    case ConnectionCounts::Refusal::full:
+      if (!std::exchange(is_full_, true)) {
+        spdlog::warn("there are {} connections: more are refused", options().max_connections);
+      }
+      return Listener::refuse(descriptor, make_unavailable_response("Too many connections."));
+    case ConnectionCounts::Refusal::address_full:
+      spdlog::debug("{} has too many connections", address.str());
+      return Listener::refuse(descriptor,
+                              make_too_many_response("Too many connections of this address."));
+  }
 }
 
 void Worker::retire(Connection& connection) {

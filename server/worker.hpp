@@ -12,6 +12,7 @@
 
 #include "blocking_pool.hpp"
 #include "connection.hpp"
+#include "connection_counts.hpp"
 #include "deadline_wheel.hpp"
 #include "drop_log.hpp"
 #include "listener.hpp"
@@ -28,6 +29,7 @@ struct SharedServices {
   RestApi& rest_api;
   const Authenticator& authenticator;
   BlockingPool& pool;
+  ConnectionCounts& connection_counts;
 };
 
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
@@ -89,7 +91,9 @@ class Worker {
  private:
   void begin_turn() noexcept;
   void end_turn();
-  void adopt(asio::ip::tcp::socket socket);
+  void adopt(asio::ip::tcp::socket socket, const ClientAddress& address);
+  void refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
+              ConnectionCounts::Refusal reason);
   void drain(std::chrono::milliseconds patience);
   void arm_timer();
   void recheck_held_back();
