@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "keys.hpp"
+#include "log_format.hpp"
 #include "memory_trim.hpp"
 #include "server.hpp"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -24,7 +25,7 @@ namespace {
 
 void set_up_log(spdlog::level::level_enum level) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("voicechan"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_formatter(make_log_formatter());
   spdlog::set_level(level);
   spdlog::flush_on(spdlog::level::debug);
 }
