@@ -50,12 +50,12 @@ void BM_FanOut(benchmark::State& state) {
   const auto room = voicechan::RoomName::parse("general").value();
 
   CountingTransport speaker_transport;
-  voicechan::Session speaker = hub->join_voice({{1}, "speaker"}, room, speaker_transport);
+  voicechan::Session speaker = hub->join_voice({{1}, "speaker"}, room, speaker_transport).value();
   std::vector<CountingTransport> transports(receivers);
   std::vector<voicechan::Session> listeners;
   listeners.reserve(receivers);
   for (CountingTransport& transport : transports) {
-    listeners.push_back(hub->join_voice({{2}, "listener"}, room, transport));
+    listeners.push_back(hub->join_voice({{2}, "listener"}, room, transport).value());
   }
   const std::string audio(160, '~');
 

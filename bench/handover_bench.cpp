@@ -77,7 +77,8 @@ class ListeningWorker {
 
   void run(voicechan::Backplane& backplane) {
     const auto hub = voicechan::Hub::attach(backplane, {}, [this] { wake(); }).value();
-    const voicechan::Session listener = hub->join_voice({{2}, "listener"}, room(), transport_);
+    const voicechan::Session listener =
+        hub->join_voice({{2}, "listener"}, room(), transport_).value();
     std::unique_lock lock(mutex_);
     has_joined_ = true;
     changed_.notify_all();
@@ -116,7 +117,7 @@ class TwoThreads {
   voicechan::InProcessBackplane backplane_{1};
   const std::unique_ptr<voicechan::Hub> hub_ = voicechan::Hub::attach(backplane_).value();
   CountingTransport transport_;
-  voicechan::Session speaker_ = hub_->join_voice({{1}, "speaker"}, room(), transport_);
+  voicechan::Session speaker_ = hub_->join_voice({{1}, "speaker"}, room(), transport_).value();
   const ListeningWorker worker_{backplane_};
   const std::string audio_ = std::string(kFrameBytes, '~');
 };
@@ -136,8 +137,10 @@ void BM_HandOver(benchmark::State& state) {
   const auto second = voicechan::Hub::attach(backplane).value();
   CountingTransport speaker_transport;
   CountingTransport listener_transport;
-  voicechan::Session speaker = first->join_voice({{1}, "speaker"}, room(), speaker_transport);
-  voicechan::Session listener = second->join_voice({{2}, "listener"}, room(), listener_transport);
+  voicechan::Session speaker =
+      first->join_voice({{1}, "speaker"}, room(), speaker_transport).value();
+  voicechan::Session listener =
+      second->join_voice({{2}, "listener"}, room(), listener_transport).value();
   const std::string audio(kFrameBytes, '~');
 
   const MonotonicTime now{};

@@ -89,18 +89,19 @@ int main() {
   limits.max_media_age = std::chrono::seconds(1);
   StreamTransport to_bob(fds[0], limits, now);
   Silence alice;
-  voicechan::Session alice_in_room = (*hub)->join_voice({{1}, "alice"}, *room, alice);
-  voicechan::Session bob_in_room = (*hub)->join_voice({{2}, "bob"}, *room, to_bob);
+  auto alice_in_room = (*hub)->join_voice({{1}, "alice"}, *room, alice);
+  auto bob_in_room = (*hub)->join_voice({{2}, "bob"}, *room, to_bob);
+  if (!alice_in_room || !bob_in_room) return EXIT_FAILURE;
 
   constexpr std::uint64_t kSpoken = 10'000;  // 200 seconds of audio, and bob sleeps
   const std::string audio(500, '~');
-  alice_in_room.receive(voicechan::FrameKind::text, "hello");
+  alice_in_room->receive(voicechan::FrameKind::text, "hello");
   for (std::uint64_t i = 0; i < kSpoken; ++i) {
-    alice_in_room.receive(voicechan::FrameKind::binary, audio);
+    alice_in_room->receive(voicechan::FrameKind::binary, audio);
     now += std::chrono::milliseconds(20);
     to_bob.write_some();
   }
-  alice_in_room.receive(voicechan::FrameKind::text, "bye");
+  alice_in_room->receive(voicechan::FrameKind::text, "bye");
   std::string stream;  // bob wakes up and reads
   char bytes[4096];
   for (ssize_t count = 1; count > 0 || !to_bob.outbox().is_empty();) {

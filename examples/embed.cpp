@@ -45,11 +45,12 @@ bool talk(voicechan::Hub& hub) {
 
   Client alice("alice");
   Client bob("bob");
-  voicechan::Session alice_in_room = hub.join_voice({{1}, "alice"}, *room, alice);
-  voicechan::Session bob_in_room = hub.join_voice({{2}, "bob"}, *room, bob);
+  auto alice_in_room = hub.join_voice({{1}, "alice"}, *room, alice);
+  auto bob_in_room = hub.join_voice({{2}, "bob"}, *room, bob);
+  if (!alice_in_room || !bob_in_room) return false;  // the room is full
 
   std::cout << "alice speaks in the room \"general\"\n";
-  alice_in_room.receive(FrameKind::binary, "<20 ms of Opus>");
+  alice_in_room->receive(FrameKind::binary, "<20 ms of Opus>");
   return bob.last_received() == "<20 ms of Opus>" && alice.last_received().empty();
 }  // the sessions end here, and with them the membership
 

@@ -22,6 +22,7 @@ int main() {
   Printer alice("alice"), bob("bob");
   auto alices = (*hub)->join_voice({{1}, "alice"}, *room, alice);
   auto bobs = (*hub)->join_voice({{2}, "bob"}, *room, bob);
-  alices.receive(voicechan::FrameKind::binary, "hello");  // goes to bob, not to alice
+  if (!alices || !bobs) return 1;
+  alices->receive(voicechan::FrameKind::binary, "hello");  // goes to bob, not to alice
   return bob.frames == 1 && alice.frames == 0 ? 0 : 1;
 }

@@ -93,12 +93,12 @@ int main() {
   HubThread first(backplane);
   HubThread second(backplane);
   second.post([&](voicechan::Hub& hub) {
-    bob_in_room = hub.join_voice({{2}, "bob"}, *room, bob);
+    bob_in_room = hub.join_voice({{2}, "bob"}, *room, bob).value();
     bob_is_in.set_value();
   });
   bob_is_in.get_future().wait();
   first.post([&](voicechan::Hub& hub) {
-    alice_in_room = hub.join_voice({{1}, "alice"}, *room, alice);
+    alice_in_room = hub.join_voice({{1}, "alice"}, *room, alice).value();
     alice_in_room.receive(voicechan::FrameKind::binary, "<20 ms of Opus>");
   });
 

@@ -20,7 +20,7 @@ OversizePolicy oversize_policy(Endpoint endpoint) {
 Session open_session(Hub& hub, const Route& route, Identity user, Transport& transport) {
   switch (route.endpoint) {
     case Endpoint::voice_socket:
-      return hub.join_voice(std::move(user), *route.room, transport);
+      return hub.join_voice(std::move(user), *route.room, transport).value();
     case Endpoint::signaling_socket:
       return hub.open_signaling(std::move(user), transport);
     case Endpoint::notifications_socket:
@@ -101,7 +101,7 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
     case Type::message:
       return session_.receive(event.kind, std::move(event.payload));
     case Type::too_large:
-      return session_.refuse_too_large();
+      return session_.refuse(Errc::too_large);
     case Type::ping:
       return on_ping(event.payload);
     case Type::pong:

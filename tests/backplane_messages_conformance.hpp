@@ -213,6 +213,25 @@ TEST_P(BackplaneConformanceTest, SubscriptionOutlivesThoseOfAllOtherHubs) {
   EXPECT_THAT(c.published, ElementsAre("g:x"));
 }
 
+TEST_P(BackplaneConformanceTest, MembersOfAGroupAreCountedOverAllHubs) {
+  for (Hub* hub : {&a, &b}) hub->subscribe("g");
+  Subscription& of_a = *a.subscriptions.at("g");
+  Subscription& of_b = *b.subscriptions.at("g");
+  EXPECT_TRUE(of_a.try_add_member(2));
+  EXPECT_TRUE(of_b.try_add_member(2));
+  EXPECT_FALSE(of_a.try_add_member(2));
+  EXPECT_FALSE(of_b.try_add_member(2));
+  of_a.remove_member();
+  EXPECT_TRUE(of_b.try_add_member(2));
+}
+
+TEST_P(BackplaneConformanceTest, MembersOfAnEndedSubscriptionAreNotCounted) {
+  for (Hub* hub : {&a, &b}) hub->subscribe("g");
+  EXPECT_TRUE(a.subscriptions.at("g")->try_add_member(1));
+  a.unsubscribe("g");
+  EXPECT_TRUE(b.subscriptions.at("g")->try_add_member(1));
+}
+
 TEST_P(BackplaneConformanceTest, PublishFromOutsideReachesEverySubscriberWithoutAFlush) {
   for (Hub* hub : {&a, &b}) hub->subscribe("g");
   c.subscribe("h");

@@ -10,10 +10,11 @@ namespace voicechan {
 namespace {
 
 constexpr std::array kAllCodes = {
-    Errc::bad_message,     Errc::not_joined,    Errc::unknown_peer,  Errc::peer_busy,
-    Errc::too_large,       Errc::rate_limited,  Errc::invalid_name,  Errc::invalid_room,
-    Errc::unknown_channel, Errc::unknown_user,  Errc::user_exists,   Errc::store_unavailable,
-    Errc::store_locked,    Errc::store_corrupt, Errc::store_too_new, Errc::too_many_hubs,
+    Errc::bad_message,       Errc::not_joined,      Errc::unknown_peer,  Errc::peer_busy,
+    Errc::too_large,         Errc::rate_limited,    Errc::room_full,     Errc::invalid_name,
+    Errc::invalid_room,      Errc::unknown_channel, Errc::unknown_user,  Errc::user_exists,
+    Errc::store_unavailable, Errc::store_locked,    Errc::store_corrupt, Errc::store_too_new,
+    Errc::too_many_hubs,
 };
 
 TEST(ErrorTest, ListOfThisTestIsComplete) {
@@ -69,6 +70,7 @@ TEST(ErrorTest, StatusTellsWhoseFaultItIs) {
   EXPECT_EQ(http_status(Errc::unknown_channel), 404);
   EXPECT_EQ(http_status(Errc::user_exists), 409);
   EXPECT_EQ(http_status(Errc::too_large), 413);
+  EXPECT_EQ(http_status(Errc::room_full), 409);
   EXPECT_EQ(http_status(Errc::rate_limited), 429);
   EXPECT_EQ(http_status(Errc::store_unavailable), 503);
 }

@@ -107,7 +107,8 @@ class HubSystem {
 
   ClientPtr join_voice(std::size_t hub_index, std::string_view room = "general") {
     auto client = std::make_unique<Client>();
-    client->session = hub(hub_index).join_voice(user(1), room_name(room), client->transport);
+    client->session =
+        hub(hub_index).join_voice(user(1), room_name(room), client->transport).value();
     return client;
   }
 

@@ -22,9 +22,16 @@ class FakeSubscription final : public Subscription {
  public:
   explicit FakeSubscription(std::vector<std::string>& published) : published_(published) {}
   void publish(const Frame& frame) override { published_.push_back(frame.bytes()); }
+  bool try_add_member(std::size_t max) override {
+    if (members_ >= max) return false;
+    ++members_;
+    return true;
+  }
+  void remove_member() noexcept override { --members_; }
 
  private:
   std::vector<std::string>& published_;
+  std::size_t members_ = 0;
 };
 
 struct Member : Group::Membership {
@@ -33,7 +40,7 @@ struct Member : Group::Membership {
 
 class GroupTest : public ::testing::Test {
  protected:
-  void add(Member& member) { group.add(member, member.transport); }
+  void add(Member& member) { EXPECT_TRUE(group.add(member, member.transport)); }
   void send(const char* text, const Member* except = nullptr) {
     group.fan_out(Frame::control_text(text), except, MonotonicTime{});
   }
@@ -49,6 +56,14 @@ TEST_F(GroupTest, FrameReachesAllMembersButTheExcepted) {
   EXPECT_THAT(a.transport.texts(), ElementsAre("x"));
   EXPECT_THAT(b.transport.texts(), IsEmpty());
   EXPECT_THAT(c.transport.texts(), ElementsAre("x"));
+}
+
+TEST_F(GroupTest, TakesNoMoreMembersThanItMayHave) {
+  EXPECT_TRUE(group.add(a, a.transport, 1));
+  EXPECT_FALSE(group.add(b, b.transport, 1));
+  send("x");
+  EXPECT_THAT(a.transport.texts(), ElementsAre("x"));
+  EXPECT_THAT(b.transport.texts(), IsEmpty());
 }
 
 TEST_F(GroupTest, FrameWithoutExceptionReachesAll) {
@@ -208,7 +223,7 @@ class PacedGroupTest : public GroupTest {
   }
   /// From here on several speak, and nothing waits.
   void join_and_talk() {
-    for (Member* each : {&a, &b, &c}) paced.add(*each, each->transport);
+    for (Member* each : {&a, &b, &c}) EXPECT_TRUE(paced.add(*each, each->transport));
     say("hello", a);
     say("hello", b);
     tick();
@@ -220,7 +235,7 @@ class PacedGroupTest : public GroupTest {
 };
 
 TEST_F(PacedGroupTest, ALoneSpeakersFramesAreNeverHeld) {
-  for (Member* each : {&a, &b}) paced.add(*each, each->transport);
+  for (Member* each : {&a, &b}) EXPECT_TRUE(paced.add(*each, each->transport));
   for (const char* text : {"1", "2", "3"}) {
     say(text, a);
     EXPECT_EQ(b.transport.texts().back(), text);
@@ -279,7 +294,7 @@ TEST_F(PacedGroupTest, OneSpeakerIsNotHeldAgainOnceTheOthersAreSilent) {
 TEST_F(PacedGroupTest, WhoJoinsAfterAFrameWasSaidDoesNotHearIt) {
   join_and_talk();
   say("before", a);
-  paced.add(d, d.transport);
+  EXPECT_TRUE(paced.add(d, d.transport));
   say("after", b);
   pass(kWindow);
   EXPECT_THAT(d.transport.texts(), ElementsAre("after"));

@@ -110,8 +110,8 @@ TEST(HubTickTest, TellsWhenAHeldFrameIsDue) {
   const auto hub = Hub::attach(backplane, paced_options());
   ASSERT_TRUE(hub);
   FakeTransport transports[2];
-  Session a = (*hub)->join_voice(user(1), room_name("a"), transports[0]);
-  Session b = (*hub)->join_voice(user(2), room_name("a"), transports[1]);
+  Session a = (*hub)->join_voice(user(1), room_name("a"), transports[0]).value();
+  Session b = (*hub)->join_voice(user(2), room_name("a"), transports[1]).value();
   const MonotonicTime start{std::chrono::hours(1)};
   EXPECT_EQ((*hub)->tick(start), MonotonicTime::max());
   a.receive(FrameKind::binary, "1");

@@ -269,7 +269,7 @@ TEST_P(HubReentrancyTest, NotJoinedReplyMayEndTheSession) {
 TEST_P(HubReentrancyTest, TooLargeReplyMayEndTheSession) {
   auto alice = system.open_signaling(0);
   once(*alice, [&] { alice.reset(); });
-  alice->session.refuse_too_large();
+  alice->session.refuse(Errc::too_large);
   EXPECT_EQ(system.session_count(), 0u);
 }
 

@@ -304,7 +304,7 @@ TEST_P(HubSignalingTest, ConnectionWorksOnAfterErrors) {
 
 TEST_P(HubSignalingTest, MessageTheHostDidNotBufferIsTooLarge) {
   const auto alice = system.open_signaling(0);
-  alice->session.refuse_too_large();
+  alice->session.refuse(Errc::too_large);
   EXPECT_EQ(take_error(*alice), "too_large");
 }
 

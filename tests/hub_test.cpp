@@ -57,7 +57,7 @@ TEST(HubTest, LeavingTwiceIsLeavingOnce) {
 TEST(HubTest, EmptySessionTakesEveryCall) {
   Session session;
   session.receive(FrameKind::text, "x");
-  session.refuse_too_large();
+  session.refuse(Errc::too_large);
   session.leave();
   EXPECT_FALSE(session);
 }
@@ -176,8 +176,8 @@ TEST(HubTest, EmptyWakeIsAllowed) {
   const auto second = Hub::attach(backplane, {}, nullptr);
   ASSERT_TRUE(first && second);
   Client alice, bob;
-  alice.session = (*first)->join_voice(user(1), room_name("a"), alice.transport);
-  bob.session = (*second)->join_voice(user(2), room_name("a"), bob.transport);
+  alice.session = (*first)->join_voice(user(1), room_name("a"), alice.transport).value();
+  bob.session = (*second)->join_voice(user(2), room_name("a"), bob.transport).value();
   alice.send("x");
   (*first)->tick(MonotonicTime{});
   (*second)->tick(MonotonicTime{});
@@ -191,8 +191,8 @@ TEST(HubTest, HubIsWokenWhenAnotherOneHasSomethingForIt) {
   const auto second = Hub::attach(backplane, {}, [&] { ++wakes; });
   ASSERT_TRUE(first && second);
   Client alice, bob;
-  alice.session = (*first)->join_voice(user(1), room_name("a"), alice.transport);
-  bob.session = (*second)->join_voice(user(2), room_name("a"), bob.transport);
+  alice.session = (*first)->join_voice(user(1), room_name("a"), alice.transport).value();
+  bob.session = (*second)->join_voice(user(2), room_name("a"), bob.transport).value();
   alice.send("1");
   alice.send("2");
   EXPECT_EQ(wakes, 0);
@@ -250,7 +250,6 @@ TEST_P(NotificationsTest, WhatTheClientSendsIsIgnored) {
   const auto phone = system.open_notifications(0, 7);
   const auto laptop = system.open_notifications(1, 7);
   phone->session.receive(FrameKind::binary, "y");
-  phone->session.refuse_too_large();
   system.send(*phone, R"({"type":"join"})");
   EXPECT_THAT(phone->texts(), IsEmpty());
   EXPECT_THAT(laptop->texts(), IsEmpty());

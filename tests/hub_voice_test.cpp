@@ -13,6 +13,7 @@ namespace voicechan {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 using HubVoiceTest = HubSystemTest;
@@ -169,12 +170,13 @@ TEST_P(HubVoiceTest, CongestedMemberIsSentToAllTheSame) {
   EXPECT_THAT(bob->texts(), ElementsAre("x"));
 }
 
-TEST_P(HubVoiceTest, RefusalOfALongMessageSendsNothing) {
+TEST_P(HubVoiceTest, RefusalOfAMessageIsToldToItsSenderOnly) {
   const auto alice = system.join_voice(0);
   const auto bob = system.join_voice(1);
-  alice->session.refuse_too_large();
+  alice->session.refuse(Errc::rate_limited);
   system.settle();
-  EXPECT_THAT(alice->texts(), IsEmpty());
+  ASSERT_EQ(alice->texts().size(), 1u);
+  EXPECT_THAT(alice->texts()[0], HasSubstr(R"("code":"rate_limited")"));
   EXPECT_THAT(bob->texts(), IsEmpty());
 }
 
@@ -233,11 +235,11 @@ class CountingTransport final : public Transport {
 std::size_t allocations_to_reach(std::size_t receivers) {
   HubSystem system;
   CountingTransport sender_transport;
-  Session sender = system.hub(0).join_voice(user(1), room_name("a"), sender_transport);
+  Session sender = system.hub(0).join_voice(user(1), room_name("a"), sender_transport).value();
   std::vector<CountingTransport> transports(receivers);
   std::vector<Session> sessions;
   for (CountingTransport& transport : transports) {
-    sessions.push_back(system.hub(0).join_voice(user(1), room_name("a"), transport));
+    sessions.push_back(system.hub(0).join_voice(user(1), room_name("a"), transport).value());
   }
   std::size_t allocations = 0;  // of the last frame: the group has grown its buffers by then
   for (int i = 0; i < 3; ++i) {
@@ -248,6 +250,32 @@ std::size_t allocations_to_reach(std::size_t receivers) {
   }
   for (const CountingTransport& transport : transports) EXPECT_EQ(transport.bytes, 3 * 160u);
   return allocations;
+}
+
+TEST(HubRoomLimitTest, AFullRoomRefusesWhicheverHubIsAskedAndTakesTheNextWhenOneLeaves) {
+  HubOptions options;
+  options.max_room_members = 2;
+  HubSystem system(2, options);
+  FakeTransport transport;
+  auto alice = system.join_voice(0);
+  const auto bob = system.join_voice(1);
+  for (std::size_t hub = 0; hub < 2; ++hub) {
+    EXPECT_EQ(system.hub(hub).join_voice(user(3), room_name("general"), transport).error(),
+              Errc::room_full);
+    EXPECT_TRUE(system.hub(hub).join_voice(user(3), room_name("other"), transport));
+  }
+  EXPECT_EQ(system.session_count(), 2u);
+  alice.reset();
+  EXPECT_TRUE(system.hub(1).join_voice(user(3), room_name("general"), transport));
+}
+
+TEST(HubRoomLimitTest, NotificationsHaveNone) {
+  HubOptions options;
+  options.max_room_members = 1;
+  HubSystem system(1, options);
+  const auto phone = system.open_notifications(0, 7);
+  const auto laptop = system.open_notifications(0, 7);
+  EXPECT_EQ(system.session_count(), 2u);
 }
 
 TEST(HubAllocationTest, FanOutAllocatesTheFrameAndNothingPerReceiver) {
@@ -263,7 +291,7 @@ TEST(HubAllocationTest, FanOutOfAnotherHubsFrameAllocatesNothingPerReceiver) {
     std::vector<CountingTransport> transports(receivers);
     std::vector<Session> sessions;
     for (CountingTransport& transport : transports) {
-      sessions.push_back((*hub)->join_voice(user(1), room_name("a"), transport));
+      sessions.push_back((*hub)->join_voice(user(1), room_name("a"), transport).value());
     }
     backplane.publish("voice_a", Frame::media("m"));
     const std::size_t before = allocation_count().allocations;

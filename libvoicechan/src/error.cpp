@@ -19,6 +19,8 @@ std::string_view sentence(Errc code) noexcept {
       return "the message is too large";
     case Errc::rate_limited:
       return "too many messages";
+    case Errc::room_full:
+      return "the room has as many members as it may have";
     case Errc::invalid_name:
       return "the name is empty, too long, or has characters that are not allowed";
     case Errc::invalid_room:
@@ -72,6 +74,8 @@ std::string_view wire_code(Errc code) noexcept {
       return "too_large";
     case Errc::rate_limited:
       return "rate_limited";
+    case Errc::room_full:
+      return "room_full";
     case Errc::invalid_name:
       return "invalid_name";
     case Errc::invalid_room:
@@ -107,6 +111,7 @@ int http_status(Errc code) noexcept {
     case Errc::unknown_user:
       return 404;
     case Errc::not_joined:
+    case Errc::room_full:
     case Errc::user_exists:
       return 409;
     case Errc::too_large:

@@ -26,6 +26,8 @@ class Group {
     std::size_t index = 0;
   };
 
+  static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
   /// After this time without another speaker there is one speaker again. Longer than the gaps
   /// within speech, so that a conversation is paced throughout.
   static constexpr std::chrono::milliseconds kSpeakersAreRemembered{500};
@@ -34,15 +36,20 @@ class Group {
   explicit Group(std::unique_ptr<Subscription> subscription, std::chrono::milliseconds window = {})
       : subscription_(std::move(subscription)), window_(window) {}
 
-  void add(Membership& membership, Transport& transport) {
+  /// False, and nothing is added, if all hubs together have `max_members` already.
+  [[nodiscard]] bool add(Membership& membership, Transport& transport,
+                         std::size_t max_members = kNoLimit) {
+    if (!subscription_->try_add_member(max_members)) return false;
     membership.index = members_.size();
     members_.push_back({&membership, &transport});
     ++member_count_;
+    return true;
   }
 
   void remove(Membership& membership) noexcept {
     const std::size_t index = membership.index;
     --member_count_;
+    subscription_->remove_member();
     if (is_sending_ || has_waiting()) {
       members_[index] = {nullptr, nullptr};
       has_holes_ = true;

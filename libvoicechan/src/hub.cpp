@@ -76,11 +76,11 @@ class Hub::Impl final : public BackplaneReceiver {
   }
 
   Session open(Role role, Identity user, Transport& transport);
-  Session open_in_group(Role role, Identity user, Transport& transport, const std::string& group,
-                        std::chrono::milliseconds window);
+  Result<Session> open_in_group(Role role, Identity user, Transport& transport,
+                                const std::string& group, std::chrono::milliseconds window,
+                                std::size_t max_members);
   void leave(State& session) noexcept;
   void receive(State& session, FrameKind kind, std::string bytes);
-  void refuse_too_large(State& session);
 
   MonotonicTime tick(MonotonicTime now) {
     now_ = now;
@@ -91,7 +91,7 @@ class Hub::Impl final : public BackplaneReceiver {
   }
 
   std::size_t session_count() const noexcept { return sessions_.size(); }
-  std::chrono::milliseconds pacing_window() const noexcept { return options_.pacing_window; }
+  const HubOptions& options() const noexcept { return options_; }
 
   void on_publish(std::string_view group, const Frame& frame) noexcept override;
   Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept override;
@@ -146,16 +146,20 @@ Session Hub::Impl::open(Role role, Identity user, Transport& transport) {
   return Session(&sessions_.front());
 }
 
-Session Hub::Impl::open_in_group(Role role, Identity user, Transport& transport,
-                                 const std::string& group, std::chrono::milliseconds window) {
+Result<Session> Hub::Impl::open_in_group(Role role, Identity user, Transport& transport,
+                                         const std::string& group, std::chrono::milliseconds window,
+                                         std::size_t max_members) {
   auto place = groups_.find(group);
   if (place == groups_.end()) {
     place = groups_.try_emplace(group, port_->subscribe(group), window).first;
   }
   Session session = open(role, std::move(user), transport);
+  if (!place->second.add(*session.state_, transport, max_members)) {
+    dispose_if_empty(place);
+    return Errc::room_full;
+  }
   session.state_->group_place = place;
   session.state_->group = &place->second;
-  place->second.add(*session.state_, transport);
   return session;
 }
 
@@ -212,10 +216,6 @@ void Hub::Impl::receive(State& session, FrameKind kind, std::string bytes) {
     case Role::notifications:
       return;
   }
-}
-
-void Hub::Impl::refuse_too_large(State& session) {
-  if (session.role == Role::signaling) send_error(*session.transport, Errc::too_large);
 }
 
 void Hub::Impl::relay(State& session, FrameKind kind, std::string bytes) {
@@ -313,8 +313,8 @@ void Session::receive(FrameKind kind, std::string bytes) {
   if (state_ != nullptr) state_->hub->receive(*state_, kind, std::move(bytes));
 }
 
-void Session::refuse_too_large() {
-  if (state_ != nullptr) state_->hub->refuse_too_large(*state_);
+void Session::refuse(Errc reason) {
+  if (state_ != nullptr) send_error(*state_->transport, reason);
 }
 
 void Session::leave() noexcept {
@@ -333,9 +333,9 @@ Result<std::unique_ptr<Hub>> Hub::attach(Backplane& backplane, HubOptions option
   return std::unique_ptr<Hub>(new Hub(std::move(impl)));
 }
 
-Session Hub::join_voice(Identity user, const RoomName& room, Transport& transport) {
+Result<Session> Hub::join_voice(Identity user, const RoomName& room, Transport& transport) {
   return impl_->open_in_group(Role::voice, std::move(user), transport, voice_group(room),
-                              impl_->pacing_window());
+                              impl_->options().pacing_window, impl_->options().max_room_members);
 }
 
 Session Hub::open_signaling(Identity user, Transport& transport) {
@@ -344,7 +344,9 @@ Session Hub::open_signaling(Identity user, Transport& transport) {
 
 Session Hub::open_notifications(Identity user, Transport& transport) {
   const std::string group = notification_group(user.id);
-  return impl_->open_in_group(Role::notifications, std::move(user), transport, group, {});
+  return impl_
+      ->open_in_group(Role::notifications, std::move(user), transport, group, {}, Group::kNoLimit)
+      .value();
 }
 
 MonotonicTime Hub::tick(MonotonicTime now) { return impl_->tick(now); }

@@ -13,6 +13,7 @@
 // Shared between threads, and nothing else is:
 //   Mailbox::head_       what waits for one hub; a lock-free stack of batches
 //   Route::hubs          which hubs are subscribed to a group; one atomic bit set
+//   Route::members       how many members all hubs have of a group; changed on join and leave
 //   HubEntry::mutex      guards `wake`; taken once per wake-up of a sleeping hub, not per frame
 //   Shared::mutex        guards the table of routes; taken to attach, subscribe, unsubscribe and to
 //                        publish from outside, never to relay between hubs
@@ -26,6 +27,7 @@ struct Route {
 
   const std::string name;
   std::atomic<std::uint64_t> hubs{0};  // bit i: hub i is subscribed
+  std::atomic<std::size_t> members{0};
 };
 
 struct Published {
@@ -157,10 +159,13 @@ class InProcessBackplane::Shared::GroupSubscription final : public Subscription 
       : port_(&port), route_(std::move(route)) {}
   ~GroupSubscription() override;
   void publish(const Frame& frame) override;
+  bool try_add_member(std::size_t max) override;
+  void remove_member() noexcept override;
 
  private:
   Port* port_;
   const std::shared_ptr<Route> route_;
+  std::size_t members_ = 0;  // of this hub
 };
 
 class InProcessBackplane::Shared::Port final : public BackplanePort {
@@ -261,7 +266,23 @@ void InProcessBackplane::Shared::GroupSubscription::publish(const Frame& frame) 
   }
 }
 
+bool InProcessBackplane::Shared::GroupSubscription::try_add_member(std::size_t max) {
+  std::size_t count = route_->members.load();
+  do {
+    if (count >= max) return false;
+  } while (!route_->members.compare_exchange_weak(count, count + 1));
+  ++members_;
+  return true;
+}
+
+void InProcessBackplane::Shared::GroupSubscription::remove_member() noexcept {
+  assert(members_ > 0);
+  --members_;
+  route_->members.fetch_sub(1);
+}
+
 InProcessBackplane::Shared::GroupSubscription::~GroupSubscription() {
+  route_->members.fetch_sub(members_);
   Shared& shared = port_->shared();
   const MutexLock lock(shared.mutex);
   const std::uint64_t before = route_->hubs.fetch_and(~port_->bit());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -48,6 +49,14 @@ class Subscription {
   /// Passes a frame to every other hub that is subscribed to the group, and not to this one. It
   /// leaves with the next `BackplanePort::flush`. Frames of one hub arrive in order, each once.
   virtual void publish(const Frame& frame) = 0;
+
+  /// Counts one more member that this hub has of the group, unless the group has `max` already:
+  /// then false. Over all hubs of this process at least; what a backplane knows of other processes
+  /// may be a moment old.
+  [[nodiscard]] virtual bool try_add_member(std::size_t max) = 0;
+
+  /// Takes back one that was added; those that are left go with the subscription.
+  virtual void remove_member() noexcept = 0;
 };
 
 /// One hub's place on the backplane; detached when destroyed (all its subscriptions must be gone).

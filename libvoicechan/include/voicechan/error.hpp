@@ -21,6 +21,8 @@ enum class Errc {
   too_large,
   /// The session sent messages faster than the host allows; the message was not processed.
   rate_limited,
+  /// The room has as many members as it may have.
+  room_full,
   /// A channel name or user name is empty, too long, not UTF-8, or has control characters.
   invalid_name,
   /// A room name is empty, too long, not UTF-8, or has a slash or control characters.

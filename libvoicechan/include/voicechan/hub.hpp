@@ -11,6 +11,7 @@
 #include "voicechan/frame.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/random.hpp"
+#include "voicechan/result.hpp"
 #include "voicechan/transport.hpp"
 
 namespace voicechan {
@@ -27,6 +28,8 @@ struct HubOptions {
   std::size_t max_signaling_bytes = 1u << 20;
   /// A signaling message nested deeper is refused with `bad_message`.
   std::size_t max_json_depth = 64;
+  /// A voice room takes no more members, over all hubs of the process.
+  std::size_t max_room_members = 20'000;
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;
@@ -58,9 +61,9 @@ class Session {
   /// Notifications: ignored.
   void receive(FrameKind kind, std::string bytes);
 
-  /// Tells the client's session that a message was longer than the host was willing to buffer.
-  /// Signaling: answered with `too_large`. Otherwise ignored: the host closes the connection.
-  void refuse_too_large();
+  /// Tells the client that the host did not hand in a message of his, and why (`Errc::too_large`,
+  /// `Errc::rate_limited`), by an error message as those of signaling.
+  void refuse(Errc reason);
 
   /// Leaves now. Idempotent.
   void leave() noexcept;
@@ -89,8 +92,9 @@ class Hub {
   /// Sessions still open are left; their handles become empty.
   ~Hub();
 
-  /// Adds a member to the room `voice_<room>`. The transport must outlive the session.
-  Session join_voice(Identity user, const RoomName& room, Transport& transport);
+  /// Adds a member to the room `voice_<room>`. The transport must outlive the session. Fails with
+  /// `Errc::room_full`.
+  Result<Session> join_voice(Identity user, const RoomName& room, Transport& transport);
 
   /// Adds a signaling connection; it gets its id when it sends `{"type":"join"}`.
   Session open_signaling(Identity user, Transport& transport);

@@ -25,7 +25,8 @@ int main() {
   Inbox bob;
   auto speaker = (*hub)->join_voice({{1}, "alice"}, *room, alice);
   auto listener = (*hub)->join_voice({{2}, "bob"}, *room, bob);
-  speaker.receive(voicechan::FrameKind::binary, "hello");
+  if (!speaker || !listener) return 1;
+  speaker->receive(voicechan::FrameKind::binary, "hello");
   auto signaling = (*hub)->open_signaling({{1}, "alice"}, alice);
   signaling.receive(voicechan::FrameKind::text, R"({"type":"join"})");
 
