@@ -3,6 +3,7 @@
 #include <asio/ip/address.hpp>
 
 #include "command_line_parsing.hpp"
+#include "origin_policy.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -27,6 +28,18 @@ void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& val
       ->check(between(0.05, 86'400))
       ->type_name("SECONDS")
       ->default_str(text.substr(0, text.find('.') + 2));
+}
+
+CLI::Validator origin() {
+  return CLI::Validator(
+      [](std::string& text) {
+        if (text == "*") return std::string();
+        const auto parsed = parse_origin(text);
+        if (!parsed) return '"' + text + "\" is no origin like https://app.example";
+        text = *parsed;
+        return std::string();
+      },
+      "");
 }
 
 /// "127.0.0.1:8000" or "[::1]:8000"
@@ -54,7 +67,8 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   ServerOptions& options = line.server;
   serve.add_flag("--try", line.is_try,
                  "For trying it out: users alice, bob and carol with fresh keys, ready-to-paste "
-                 "commands, ?token= allowed, loopback only, nothing kept unless --db is given");
+                 "commands, ?token= and web pages of this machine allowed, loopback only, nothing "
+                 "kept unless --db is given");
   serve
       .add_option_function<std::string>(
           "--listen", [&options](const std::string& text) { parse_listen(text, options); },
@@ -75,6 +89,14 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->capture_default_str();
   serve.add_flag("--allow-query-token", options.allow_query_token,
                  "Accept a WebSocket's key as ?token=KEY too (URLs end up in logs of proxies)");
+  serve
+      .add_option("--allowed-origin", options.origins.allowed,
+                  "Web pages of this origin may use the server, beside those of its own host: "
+                  "https://app.example, or * for any; may be given several times")
+      ->transform(origin())
+      ->allow_extra_args(false)
+      ->take_all()
+      ->type_name("ORIGIN");
   serve
       .add_option_function<std::string>(
           "--log-level",
@@ -188,6 +210,7 @@ void complete(CommandLine& line) {
   }
   if (line.is_try) {
     line.server.allow_query_token = true;
+    line.server.origins.allow_loopback = true;
     if (!asio::ip::make_address(line.server.listen_address).is_loopback()) {
       throw CLI::ValidationError("--try", "listens on a loopback address only");
     }

@@ -84,7 +84,7 @@ std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_
                       std::string_view date) {
   const bool has_no_content = response.status < 200 || response.status == 204;
   std::string text = "HTTP/1.1 " + std::to_string(response.status) + ' ';
-  text.reserve(320 + response.body.size());
+  text.reserve(512 + response.body.size());
   text += reason_phrase(response.status);
   text += "\r\n";
   const auto add = [&text](std::string_view name, std::string_view value) {
@@ -102,6 +102,9 @@ std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_
   std::string connection = !keep_alive ? "close" : is_http_1_0 ? "keep-alive" : "";
   add("X-Content-Type-Options", "nosniff");
   add("Cache-Control", "no-store");
+  add("Referrer-Policy", "no-referrer");
+  add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  add("Vary", "Origin");
   for (const auto& [name, value] : response.fields) {
     if (!is_token(name)) continue;
     add(name, value);

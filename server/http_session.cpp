@@ -53,7 +53,9 @@ void HttpSession::process(std::string_view input) {
 
 void HttpSession::begin_request(HttpRequest request) {
   is_busy_ = true;
-  framing_ = {request.is_http_1_0, request.keep_alive, request.method == "HEAD"};
+  framing_ = {request.is_http_1_0, request.keep_alive, request.method == "HEAD",
+              is_preflight(request),
+              connection_.worker().services().origins.find_allowed_origin(request)};
   // About the server as a whole (RFC 9110, section 9.3.7); the codec lets it pass with OPTIONS
   // only.
   if (request.target == "*") return respond(make_options_response("GET, HEAD, OPTIONS, POST"));
@@ -91,6 +93,10 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
   if (is_draining_) return respond(make_unavailable_response("The server is stopping."));
   auto& handshake = std::get<Handshake>(checked);
   const auto& services = connection_.worker().services();
+  if (!services.origins.allows(request)) {
+    return respond(make_detail_response(
+        403, "Web pages of this origin may not connect (--allowed-origin lets them)."));
+  }
   auto key = find_handshake_key(request, route, handshake.subprotocols,
                                 services.options.allow_query_token);
   const bool is_accepted = connection_.worker().run_blocking(
@@ -129,10 +135,13 @@ void HttpSession::on_response(const HttpResponse& response) {
   if (connection_.is_open()) resume();
 }
 
-void HttpSession::respond(const HttpResponse& response) {
+void HttpSession::respond(HttpResponse response) {
   spdlog::debug("http response {}", response.status);
   is_busy_ = false;
   if (is_draining_) framing_.keep_alive = false;
+  if (framing_.allowed_origin) {
+    add_cors_fields(response, *framing_.allowed_origin, framing_.is_preflight);
+  }
   connection_.write(serialize(response, framing_.is_http_1_0, framing_.keep_alive, framing_.is_head,
                               connection_.worker().http_date()));
   if (!framing_.keep_alive) return connection_.finish();

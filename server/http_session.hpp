@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,8 @@ class HttpSession final : public Protocol {
     bool is_http_1_0 = false;
     bool keep_alive = false;
     bool is_head = false;
+    bool is_preflight = false;
+    std::optional<std::string> allowed_origin;  // of the page that asks
   };
 
   void process(std::string_view input);
@@ -37,7 +40,7 @@ class HttpSession final : public Protocol {
   void begin_handshake(const HttpRequest& request, Route route);
   void on_identified(const Handshake& handshake, const Route& route, Result<Identity> user);
   void on_response(const HttpResponse& response);
-  void respond(const HttpResponse& response);
+  void respond(HttpResponse response);
   void respond_to_failure(unsigned status, std::string_view detail);
   void resume();
   void update_deadline();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "http_codec.hpp"
+#include "origin_policy.hpp"
 #include "voicechan/hub.hpp"
 #include "voicechan/outbox.hpp"
 #include "websocket_codec.hpp"
@@ -48,6 +49,7 @@ struct ServerOptions {
   std::size_t max_control_frames = 500;
   HttpLimits http;
   WebSocketLimits websocket;
+  OriginOptions origins;
   OutboxLimits outbox;
   HubOptions hub = paced_hub_options();
   Deadlines deadlines;

@@ -26,14 +26,15 @@ Server::Server(ServerOptions options, Store& store)
       backplane_(random_node()),
       directory_(store, backplane_, system_clock()),
       authenticator_(store),
+      origins_(options_.origins),
       rest_api_(directory_, store, authenticator_),
       pool_(options_.blocking_threads, options_.max_waiting_requests,
             [](std::string_view what) { spdlog::error("a request failed inside: {}", what); }),
       connection_counts_(options_.max_connections, options_.max_connections_per_address) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_address_is_free(endpoint_);
-  const SharedServices services{options_,       backplane_, rest_api_,
-                                authenticator_, pool_,      connection_counts_};
+  const SharedServices services{options_, backplane_,         rest_api_, authenticator_,
+                                pool_,    connection_counts_, origins_};
   for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_));
     endpoint_ = workers_.front()->local_endpoint();

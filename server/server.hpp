@@ -10,6 +10,7 @@
 #include "blocking_pool.hpp"
 #include "connection_counts.hpp"
 #include "options.hpp"
+#include "origin_policy.hpp"
 #include "rest_api.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/directory.hpp"
@@ -42,6 +43,7 @@ class Server {
   InProcessBackplane backplane_;
   Directory directory_;
   Authenticator authenticator_;
+  const OriginPolicy origins_;
   RestApi rest_api_;
   BlockingPool pool_;
   ConnectionCounts connection_counts_;

@@ -17,6 +17,7 @@
 #include "drop_log.hpp"
 #include "listener.hpp"
 #include "options.hpp"
+#include "origin_policy.hpp"
 #include "rest_api.hpp"
 #include "voicechan/hub.hpp"
 
@@ -30,6 +31,7 @@ struct SharedServices {
   const Authenticator& authenticator;
   BlockingPool& pool;
   ConnectionCounts& connection_counts;
+  const OriginPolicy& origins;
 };
 
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it

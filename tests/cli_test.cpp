@@ -104,6 +104,13 @@ INSTANTIATE_TEST_SUITE_P(Fractions, WrongLineTest,
                                            WrongLine{{"serve", "--signaling-burst", "0"}},
                                            WrongLine{{"serve", "--signaling-burst", "nan"}}));
 
+INSTANTIATE_TEST_SUITE_P(Origins, WrongLineTest,
+                         ::testing::Values(WrongLine{{"serve", "--allowed-origin", ""}},
+                                           WrongLine{{"serve", "--allowed-origin", "null"}},
+                                           WrongLine{{"serve", "--allowed-origin", "app.example"}},
+                                           WrongLine{{"serve", "--allowed-origin",
+                                                      "https://app.example/"}}));
+
 TEST(CommandLineTest, ARefusalNamesTheOptionAndTheValue) {
   const std::string text = exit_of({"serve", "--listen", "nonsense"}).text;
   EXPECT_THAT(text, HasSubstr("--listen"));
@@ -156,6 +163,16 @@ TEST(CommandLineTest, HelpOfServeNamesEveryLimitAndDeadline) {
                              "--drain-timeout"}) {
     EXPECT_THAT(text, HasSubstr(option));
   }
+}
+
+TEST(CommandLineTest, AllowedOriginsAreBroughtToOneForm) {
+  const auto allowed = parse({"serve", "--allowed-origin", "HTTPS://App.example:443",
+                              "--allowed-origin", "http://localhost:3000"})
+                           .server.origins.allowed;
+  EXPECT_THAT(allowed, ::testing::ElementsAre("https://app.example", "http://localhost:3000"));
+  EXPECT_TRUE(parse({"serve"}).server.origins.allowed.empty());
+  EXPECT_FALSE(parse({"serve"}).server.origins.allow_loopback);
+  EXPECT_TRUE(parse({"serve", "--try"}).server.origins.allow_loopback);
 }
 
 TEST(CommandLineTest, TheVersionIsNoError) {

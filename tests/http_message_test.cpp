@@ -22,6 +22,9 @@ TEST(HttpSerializeTest, WritesTheWholeResponse) {
             "Content-Length: 8\r\n"
             "X-Content-Type-Options: nosniff\r\n"
             "Cache-Control: no-store\r\n"
+            "Referrer-Policy: no-referrer\r\n"
+            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+            "Vary: Origin\r\n"
             "Location: /x\r\n"
             "\r\n"
             "{\"id\":1}");
