@@ -214,6 +214,7 @@ struct HttpCodec::Impl {
       if ((input.front() == '\n') != is_after_cr) return fail(kBareLineFeed);
       if (!is_after_cr && input.front() != '\r') {
         blank_bytes = 0;
+        is_head = false;
         exchange = std::make_unique<Exchange>();
         exchange->parser.header_limit(std::numeric_limits<std::uint32_t>::max());
         exchange->parser.body_limit(limits.max_body_bytes);
@@ -238,6 +239,7 @@ struct HttpCodec::Impl {
         if (c == '\n') return complete_request_line();
         if (size >= kVersionBytes) return fail(kBadVersion);
       } else if (c == ' ' && size != 0) {
+        if (phase == Phase::method) is_head = buffer == "HEAD ";
         phase = phase == Phase::method ? Phase::target : Phase::version;
         exchange->part_start = buffer.size();
       } else if (phase == Phase::method) {
@@ -366,6 +368,7 @@ struct HttpCodec::Impl {
   std::string error_detail;
   unsigned error_status = 0;
   unsigned blank_bytes = 0;
+  bool is_head = false;
   Phase phase = Phase::idle;
 };
 
@@ -385,6 +388,7 @@ HttpRequest HttpCodec::take_request() {
 
 bool HttpCodec::is_idle() const noexcept { return impl_->phase == Impl::Phase::idle; }
 bool HttpCodec::is_reading_body() const noexcept { return impl_->phase == Impl::Phase::body; }
+bool HttpCodec::is_head_request() const noexcept { return impl_->is_head; }
 unsigned HttpCodec::error_status() const noexcept { return impl_->error_status; }
 const std::string& HttpCodec::error_detail() const noexcept { return impl_->error_detail; }
 

@@ -47,6 +47,9 @@ class HttpCodec {
   /// True when the head of a request is complete and its body is being read.
   bool is_reading_body() const noexcept;
 
+  /// The request that is being read, or that failed, is a HEAD: its response has no content.
+  bool is_head_request() const noexcept;
+
   /// After `failed`: the status to answer with, and a sentence that holds no byte from the network.
   unsigned error_status() const noexcept;
   const std::string& error_detail() const noexcept;

@@ -1,6 +1,10 @@
 #include "http_head.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 
 #include "header_tokens.hpp"
 
@@ -19,16 +23,24 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) n
   return equals_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
+bool is_ipv6_address(std::string_view text) {
+  in6_addr ignored;
+  return inet_pton(AF_INET6, std::string(text).c_str(), &ignored) == 1;
+}
+
+bool is_port(std::string_view text) noexcept {
+  if (text.empty()) return true;  // RFC 3986 3.2.3 has it
+  std::uint16_t ignored = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), ignored);
+  return error == std::errc() && stop == text.data() + text.size();
+}
+
 // RFC 9110 7.2: uri-host [ ":" port ], as RFC 3986 defines them.
-bool is_host(std::string_view text) noexcept {
+bool is_host(std::string_view text) {
   std::size_t at = 0;
   if (!text.empty() && text.front() == '[') {
     at = text.find(']');
-    if (at == std::string_view::npos || at == 1) return false;
-    const std::string_view address = text.substr(1, at - 1);
-    const bool is_address = std::all_of(address.begin(), address.end(),
-                                        [](char c) { return is_hex(c) || c == ':' || c == '.'; });
-    if (!is_address) return false;
+    if (at == std::string_view::npos || !is_ipv6_address(text.substr(1, at - 1))) return false;
     ++at;
   } else {
     constexpr std::string_view kMarks = "-._~!$&'()*+,;=";
@@ -42,8 +54,7 @@ bool is_host(std::string_view text) noexcept {
     }
   }
   if (at == text.size()) return true;
-  const std::string_view port = text.substr(at + 1);
-  return text[at] == ':' && port.size() <= 5 && std::all_of(port.begin(), port.end(), is_digit);
+  return text[at] == ':' && is_port(text.substr(at + 1));
 }
 
 HttpFailure check_host(const HttpRequest& request) {
@@ -72,7 +83,12 @@ HttpFailure check_framing(const HttpRequest& request) {
       !std::all_of(codings_listed.begin(), codings_listed.end(), is_token)) {
     return kBadLength;
   }
-  if (!equals_ignoring_case(coding, "chunked")) {
+  // The length is not known unless chunked comes last, and once (RFC 9112 6.1 and 6.3).
+  const auto is_chunked = [](const std::string& name) {
+    return equals_ignoring_case(name, "chunked");
+  };
+  if (std::any_of(codings_listed.begin(), codings_listed.end() - 1, is_chunked)) return kBadLength;
+  if (!is_chunked(coding)) {
     return {501, "The only transfer coding known here is chunked."};
   }
   return {};
@@ -80,7 +96,7 @@ HttpFailure check_framing(const HttpRequest& request) {
 
 // Brings absolute-form to origin-form; its authority takes the place of Host (RFC 9112 3.2.2).
 HttpFailure normalize_target(HttpRequest& request) {
-  if (request.method == "CONNECT") return {400, "This server is no proxy."};
+  if (request.method == "CONNECT") return {501, "This server is no proxy."};
   if (request.target.front() == '/') return {};
   if (request.target == "*") return request.method == "OPTIONS" ? HttpFailure{} : kBadTarget;
 
@@ -98,6 +114,10 @@ HttpFailure normalize_target(HttpRequest& request) {
     if (name == "host") value = authority;
   }
   rest.remove_prefix(authority.size());
+  if (rest.empty() && request.method == "OPTIONS") {  // about the server (RFC 9112 3.2.4)
+    request.target = "*";
+    return {};
+  }
   std::string target = rest.empty() || rest.front() != '/' ? "/" : "";
   target += rest;
   request.target = std::move(target);

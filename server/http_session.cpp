@@ -152,6 +152,7 @@ void HttpSession::respond(HttpResponse response) {
 
 void HttpSession::respond_to_failure(unsigned status, std::string_view detail) {
   framing_ = {};
+  framing_.is_head = codec_.is_head_request();
   respond(make_detail_response(status, detail));
 }
 
