@@ -67,8 +67,8 @@ class RequestParser final : public http::basic_parser<true> {
  public:
   HttpRequest request;
 
-  /// Of a chunked body: a chunk header comes next, the first one or another.
-  bool is_at_chunk_header() const noexcept { return chunk_left_ == 0; }
+  /// Of a chunked body: how much data comes before the next chunk header.
+  std::uint64_t chunk_left() const noexcept { return chunk_left_; }
   bool has_chunk() const noexcept { return has_chunk_; }
 
  private:
@@ -331,6 +331,12 @@ struct HttpCodec::Impl {
       }
       beast::error_code error;
       const std::size_t used = parser.put(boost::asio::buffer(data.data(), data.size()), error);
+      // Beast looks at a chunk's size before the rest of its header; the rest comes first here, as
+      // when the header arrives in pieces.
+      if (error == http::error::body_limit && parser.chunked() &&
+          is_bad_chunk_header(data.substr(used), !parser.has_chunk())) {
+        error = http::error::bad_chunk;
+      }
       if (error && error != http::error::need_more) return fail(to_body_failure(error));
       if (is_buffered && data.size() - used > taken) {
         buffer.erase(0, used);
@@ -359,8 +365,10 @@ struct HttpCodec::Impl {
 
   bool is_waiting_in_vain() const noexcept {
     const RequestParser& parser = exchange->parser;
-    return parser.chunked() && parser.is_at_chunk_header() &&
-           is_bad_chunk_header(exchange->buffer, !parser.has_chunk());
+    const std::string_view waiting = exchange->buffer;
+    if (!parser.chunked() || parser.chunk_left() > waiting.size()) return false;
+    const auto data_bytes = static_cast<std::size_t>(parser.chunk_left());
+    return is_bad_chunk_header(waiting.substr(data_bytes), !parser.has_chunk());
   }
 
   HttpLimits limits;

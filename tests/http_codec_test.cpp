@@ -456,6 +456,20 @@ TEST(HttpCodecTest, MalformedChunksAre400) {
   }
 }
 
+TEST(HttpCodecTest, MalformedHeaderOfATooLargeChunkIs400) {
+  HttpLimits limits;
+  limits.max_body_bytes = 100;
+  EXPECT_EQ(refusal(chunked("99a=x\r\nabc"), limits), 400u);
+  EXPECT_EQ(refusal(chunked("1\r\na\r\n99a=x\r\nabc"), limits), 400u);
+  EXPECT_EQ(refusal(chunked("1\r\na\r\n99a;x\r\nabc"), limits), 413u);
+}
+
+TEST(HttpCodecTest, WrongEndOfAChunkIs400BeforeMoreArrives) {
+  EXPECT_EQ(refusal(chunked("6\r\nabcdefx")), 400u);
+  EXPECT_EQ(refusal(chunked("6\r\nabcdef\rx")), 400u);
+  EXPECT_EQ(refusal(chunked("6\r\nabcdef\r\nx")), 400u);
+}
+
 TEST(HttpCodecTest, FramingFieldInATrailerIs400) {
   EXPECT_EQ(refusal(chunked("0\r\nContent-Length: 3\r\n\r\n")), 400u);
   EXPECT_EQ(refusal(chunked("0\r\nTransfer-Encoding: chunked\r\n\r\n")), 400u);
