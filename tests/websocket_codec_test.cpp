@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "websocket_codec_feed.hpp"
+
 namespace voicechan::server {
 namespace {
 
@@ -59,41 +61,7 @@ std::string close_payload(int code, const std::string& reason = {}) {
   return std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)} + reason;
 }
 
-/// "text:…", "binary:…", "ping:…", "pong:…", "close:<code>:…", "too_large", "failed:<code>".
-std::string describe(const WebSocketCodec::Event& event) {
-  using Type = WebSocketCodec::Event::Type;
-  switch (event.type) {
-    case Type::need_more:
-      return "need_more";
-    case Type::message:
-      return (event.kind == FrameKind::text ? "text:" : "binary:") + event.payload;
-    case Type::ping:
-      return "ping:" + event.payload;
-    case Type::pong:
-      return "pong:" + event.payload;
-    case Type::close:
-      return "close:" + std::to_string(event.code) + ":" + event.payload;
-    case Type::too_large:
-      return "too_large";
-    case Type::failed:
-      return "failed:" + std::to_string(event.code);
-  }
-  return "?";
-}
-
-using Events = std::vector<std::string>;
-
-/// Feeds a copy of `bytes` and appends what comes out.
-void feed_into(WebSocketCodec& codec, std::string bytes, Events& events) {
-  auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
-  std::size_t size = bytes.size();
-  while (true) {
-    const auto event = codec.next(data, size);
-    if (event.type == WebSocketCodec::Event::Type::need_more) break;
-    events.push_back(describe(event));
-  }
-  EXPECT_EQ(size, 0u);
-}
+using Events = WebSocketEvents;
 
 /// Every rule is tried with the input whole and byte by byte.
 class WebSocketCodecTest : public ::testing::TestWithParam<std::size_t> {
