@@ -187,7 +187,10 @@ bool Connection::may_write_media() {
   if (output_.has_last() || state_ != State::open) return true;
   SocketPath path(socket_.native_handle());
   const bool may_write = gate_->may_write(worker_.now(), path);
-  if (may_write && !gate_->is_slow()) return true;
+  if (!gate_->is_slow()) {
+    if (may_write && gate_->wants_echo()) request_echo();  // in one packet with the media
+    return may_write;
+  }
   output_.drop_stale(worker_.now());
   if (may_write) output_.keep_newest_media(gate_->portion_bytes());
   return may_write || !output_.outbox().has_media();

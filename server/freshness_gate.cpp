@@ -12,13 +12,18 @@ using Seconds = std::chrono::duration<double>;
 }  // namespace
 
 bool FreshnessGate::check(MonotonicTime now, NetworkPath& path) noexcept {
-  if (now - checked_at_ > kForgotten) trial_end_ = next_echo_ = now + kTrial;
+  if (now - checked_at_ > kForgotten) {
+    trial_end_ = now + kTrial;
+    echo_interval_ = kLeastEchoInterval;
+  }
   checked_at_ = now;
   switch (state_) {
     case State::open:
       return check_open(now, path);
     case State::suspicious:
       return check_suspicious(now, path);
+    case State::late:
+      return check_late(now);
     case State::slow:
       return check_slow(now, path);
   }
@@ -27,13 +32,17 @@ bool FreshnessGate::check(MonotonicTime now, NetworkPath& path) noexcept {
 
 bool FreshnessGate::check_open(MonotonicTime now, NetworkPath& path) noexcept {
   if (!has_mark_) return true;
+  if (echo_ == Echo::awaited && answers_ && is_echo_late(now)) {
+    state_ = State::late;
+    last_progress_ = now;
+    return false;
+  }
   const std::size_t unacknowledged = path.unacknowledged_bytes();
   if (unacknowledged <= written_ - mark_) {
     has_mark_ = false;
     check_after_ = now < trial_end_ ? MonotonicTime::duration::zero() : kCheckInterval;
-    if (now >= next_echo_ && echo_ == Echo::none) {
+    if (is_echo_due(now)) {
       echo_ = Echo::wanted;
-      next_echo_ = now + kEchoInterval;
       least_round_trip_ = path.round_trip().least;
     }
     return true;
@@ -80,6 +89,13 @@ bool FreshnessGate::check_suspicious(MonotonicTime now, NetworkPath& path) noexc
   if (now - acknowledged_at_ < kEchoPatience) return false;
   state_ = State::open;  // should the echo come after all, `on_echo` knows what it means
   has_mark_ = false;
+  return true;
+}
+
+bool FreshnessGate::check_late(MonotonicTime now) noexcept {
+  if (now - last_progress_ < kKnownEchoPatience) return false;
+  answers_ = false;
+  open();
   return true;
 }
 
@@ -141,12 +157,31 @@ void FreshnessGate::on_echo(MonotonicTime now) noexcept {
   if (echo_ != Echo::awaited) return;
   answers_ = true;
   echo_ = Echo::heard;
-  if (state_ != State::open) return;
+  if (state_ != State::open && state_ != State::late) return;
+  const auto late_by = now - echo_requested_at_ - least_round_trip_;
+  if (state_ == State::late || is_echo_late(now)) {
+    // The peer has yet to read what was written after the ping: the next echo tells how fast it is.
+    late_echoes_ = 0;
+    begin_slow(std::max<std::size_t>(written_ - written_before_echo_, 1), now);
+    return;
+  }
   echo_ = Echo::none;
+  late_echoes_ = late_by < kVeryLateEcho ? 0 : late_echoes_ + 1;
+  echo_interval_ = late_by < kLateEcho
+                       ? std::min<MonotonicTime::duration>(echo_interval_ * 2, kMostEchoInterval)
+                       : kLeastEchoInterval;
+}
+
+bool FreshnessGate::is_echo_due(MonotonicTime now) const noexcept {
+  if (echo_ != Echo::none || now < trial_end_) return false;
+  return echo_requested_at_ < trial_end_ || now - echo_requested_at_ >= echo_interval_;
+}
+
+bool FreshnessGate::is_echo_late(MonotonicTime now) const noexcept {
   const auto took = now - echo_requested_at_;
-  if (took < least_round_trip_ + kVeryLateEcho) return;
-  if (is_burst(written_ - written_before_echo_, took)) return;
-  begin_slow(1, now);  // how late the peer is by now, the next echo tells
+  if (took < least_round_trip_ + kVeryLateEcho) return false;
+  return late_echoes_ + 1 >= kLateEchoesOfABurst ||
+         !is_burst(written_ - written_before_echo_, took);
 }
 
 bool FreshnessGate::is_burst(std::uint64_t bytes, MonotonicTime::duration time) noexcept {

@@ -31,10 +31,11 @@ class NetworkPath {
 /// `kCheckInterval` tells; in `kTrial`, while nothing is known of the path, one before each write.
 /// If an acknowledgement is late, media is held back; if it stays away, the peer is asked for an
 /// echo (a ping). It is asked now and then in any case, since its kernel may take what nobody
-/// reads. An echo that is late means that the path or the peer is slow: from then on one portion at
-/// a time is let through, no larger than what was seen to arrive in `kPortion`, and the next one on
-/// the echo of the last. A peer that does not answer, but whose kernel takes everything, gets
-/// everything. Pure logic. One thread at a time.
+/// reads. An echo that is late means that the path or the peer is slow: media is
+/// held back until it comes, and from then on one portion at a time is let through, no larger than
+/// what was seen to arrive in `kPortion`, and the next one on the echo of the last. A peer that has
+/// never answered, but whose kernel takes everything, gets everything. Pure logic. One thread at a
+/// time.
 class FreshnessGate {
  public:
   static constexpr std::chrono::milliseconds kCheckInterval{100};
@@ -47,10 +48,15 @@ class FreshnessGate {
   static constexpr std::chrono::milliseconds kLateEcho{50};
   /// So late an acknowledgement is, for sure: a kernel may put it off for 200 ms (Linux).
   static constexpr std::chrono::milliseconds kLateAcknowledgement{220};
-  /// The time between two echoes while all is well; the first one is asked for after the trial.
-  static constexpr std::chrono::milliseconds kEchoInterval{10'000};
+  /// The first echo is asked for after the trial. The next one follows after the lesser interval,
+  /// which doubles up to the greater one as long as echoes come without delay: so old may audio
+  /// become before a peer is found out that ceases to read.
+  static constexpr std::chrono::milliseconds kLeastEchoInterval{500};
+  static constexpr std::chrono::milliseconds kMostEchoInterval{2000};
   /// The same as `kLateEcho` for these: a peer that is busy for a moment is not slow.
   static constexpr std::chrono::milliseconds kVeryLateEcho{200};
+  /// So many late echoes in succession are no matter of a burst any more.
+  static constexpr int kLateEchoesOfABurst = 3;
   /// For an echo after the acknowledgement, of a peer not known to answer.
   static constexpr std::chrono::milliseconds kEchoPatience{60};
   /// The same of one that has answered before: what is still to be read then would take so long.
@@ -80,7 +86,8 @@ class FreshnessGate {
     if (state_ != State::open || !has_mark_) mark_written(bytes, now);
   }
 
-  bool is_slow() const noexcept { return state_ == State::slow; }
+  /// Sure that the path or the peer is slow; while media is held back on a suspicion, it is not.
+  bool is_slow() const noexcept { return state_ >= State::late; }
   /// While slow: when the peer last took something.
   MonotonicTime last_progress() const noexcept { return last_progress_; }
 
@@ -96,13 +103,21 @@ class FreshnessGate {
   void on_echo(MonotonicTime now) noexcept;
 
  private:
-  enum class State : std::uint8_t { open, suspicious, slow };
+  enum class State : std::uint8_t {
+    open,
+    suspicious,  ///< an acknowledgement may be late
+    late,        ///< an echo is; when it comes, the next one shows how slow the peer is
+    slow,
+  };
   enum class Echo : std::uint8_t { none, wanted, awaited, heard };
 
   bool check(MonotonicTime now, NetworkPath& path) noexcept;
   bool check_open(MonotonicTime now, NetworkPath& path) noexcept;
   bool check_suspicious(MonotonicTime now, NetworkPath& path) noexcept;
+  bool check_late(MonotonicTime now) noexcept;
   bool check_slow(MonotonicTime now, NetworkPath& path) noexcept;
+  bool is_echo_due(MonotonicTime now) const noexcept;
+  bool is_echo_late(MonotonicTime now) const noexcept;
   static bool is_burst(std::uint64_t bytes, MonotonicTime::duration time) noexcept;
   void mark_written(std::size_t bytes, MonotonicTime now) noexcept;
   void open() noexcept;
@@ -116,8 +131,8 @@ class FreshnessGate {
   MonotonicTime marked_at_{};
   MonotonicTime checked_at_{};
   MonotonicTime trial_end_{};
-  MonotonicTime next_echo_{};
   MonotonicTime echo_requested_at_{};
+  MonotonicTime::duration echo_interval_{};
   std::uint64_t written_before_echo_ = 0;
   MonotonicTime acknowledged_at_{};  // suspicious: when all was; max(): not yet
   MonotonicTime last_progress_{};
@@ -126,7 +141,8 @@ class FreshnessGate {
   std::size_t portion_bytes_ = 0;
   std::size_t under_way_ = 0;
   std::size_t last_unacknowledged_ = 0;
-  int quick_echoes_ = 0;  // in succession
+  int quick_echoes_ = 0;  // in succession, while slow
+  int late_echoes_ = 0;   // in succession, while not
   State state_ = State::open;
   Echo echo_ = Echo::none;
   bool has_mark_ = false;

@@ -35,6 +35,7 @@ class FreshnessGateTest : public ::testing::Test {
   }
   void write(std::size_t bytes) {
     gate.on_written(bytes, now);
+    written += bytes;
     path.unacknowledged += bytes;
     take_echo_request();
   }
@@ -58,6 +59,19 @@ class FreshnessGateTest : public ::testing::Test {
     }
     ASSERT_TRUE(is_echo_asked);
   }
+  /// Well past the trial, an echo has been answered.
+  void make_known_to_answer() {
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(speak());
+      acknowledge();
+      if (is_echo_asked) echo();
+    }
+  }
+  /// The kernel acknowledges all.
+  bool speak_to_one_who_does_not_read() {
+    path.unacknowledged = 0;
+    return speak();
+  }
   milliseconds since_first_frame() const {
     return std::chrono::duration_cast<milliseconds>(now - start);
   }
@@ -79,6 +93,7 @@ class FreshnessGateTest : public ::testing::Test {
   MonotonicTime echo_requested_at{};
   int echo_requests = 0;
   bool is_echo_asked = false;
+  std::size_t written = 0;
 };
 
 TEST_F(FreshnessGateTest, StaysOpenForAPeerThatAcknowledges) {
@@ -87,7 +102,7 @@ TEST_F(FreshnessGateTest, StaysOpenForAPeerThatAcknowledges) {
     acknowledge();
     if (is_echo_asked) echo();
   }
-  EXPECT_EQ(echo_requests, 2);  // after a second and ten later
+  EXPECT_NEAR(echo_requests, 11, 1);  // 20 s
 }
 
 TEST_F(FreshnessGateTest, StaysOpenForAFarPeer) {
@@ -102,7 +117,81 @@ TEST_F(FreshnessGateTest, StaysOpenForAFarPeer) {
     if (is_echo_asked && now >= echo_requested_at + path.least) echo();
     ASSERT_TRUE(speak()) << "frame " << i;
   }
-  EXPECT_EQ(echo_requests, 2);
+  EXPECT_NEAR(echo_requests, 11, 2);
+}
+
+TEST_F(FreshnessGateTest, AnEchoThatStaysAwayHoldsMediaBack) {
+  make_known_to_answer();
+  const MonotonicTime stopped_at = now;
+  while (speak_to_one_who_does_not_read()) {
+    ASSERT_LT(now - stopped_at, FreshnessGate::kMostEchoInterval + milliseconds(400));
+  }
+  EXPECT_TRUE(gate.is_slow());
+  echo();
+  EXPECT_FALSE(may_write()) << "what was written after the ping is still to be read";
+  EXPECT_TRUE(take_echo_request());
+}
+
+TEST_F(FreshnessGateTest, APauseOfAPeerCostsNoPortion) {
+  make_known_to_answer();
+  while (speak_to_one_who_does_not_read()) {
+  }
+  echo();
+  ASSERT_FALSE(may_write());
+  ASSERT_TRUE(take_echo_request());
+  now += milliseconds(5);
+  acknowledge();
+  echo();
+  EXPECT_TRUE(may_write());
+  EXPECT_GE(gate.portion_bytes(), 20 * kFrameBytes);
+}
+
+TEST_F(FreshnessGateTest, AReaderAtHalfTheRateIsFoundOutByTheNextEcho) {
+  make_known_to_answer();
+  const std::size_t written_before = written;
+  const MonotonicTime begin = now;
+  std::size_t read = 0;
+  std::size_t ping_at = 0;
+  do {
+    ASSERT_LT(now - begin, FreshnessGate::kMostEchoInterval + milliseconds(400));
+    const bool was_asked = is_echo_asked;
+    if (!may_write()) break;
+    write(kFrameBytes);
+    path.unacknowledged = 0;
+    now += kFrameTime;
+    read += kFrameBytes / 2;
+    if (is_echo_asked && !was_asked) ping_at = written - written_before;
+    if (is_echo_asked && read >= ping_at) echo();
+  } while (!gate.is_slow());
+  const std::size_t unread = written - written_before - read;
+  EXPECT_LT(unread, 75 * kFrameBytes) << "1.5 s of audio";
+}
+
+TEST_F(FreshnessGateTest, OneThatHasNeverAnsweredGetsAllThatItsKernelTakes) {
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(speak_to_one_who_does_not_read());
+  EXPECT_FALSE(gate.is_slow());
+}
+
+TEST_F(FreshnessGateTest, WhoAnsweredOnceAndStopsGetsMediaAgainAfterAWhile) {
+  make_known_to_answer();
+  while (speak_to_one_who_does_not_read()) {
+  }
+  now += FreshnessGate::kKnownEchoPatience;
+  EXPECT_TRUE(may_write());
+}
+
+TEST_F(FreshnessGateTest, ABurstThatDoesNotEndIsNone) {
+  make_known_to_answer();
+  const MonotonicTime begin = now;
+  int late = 0;
+  while (!gate.is_slow()) {
+    ASSERT_LT(now - begin, std::chrono::seconds(10));
+    if (may_write()) write(10 * kFrameBytes);
+    path.unacknowledged = kFrameBytes;
+    now += kFrameTime;
+    if (is_echo_asked && now - echo_requested_at > milliseconds(400)) echo(), ++late;
+  }
+  EXPECT_GE(late, FreshnessGate::kLateEchoesOfABurst - 1);
 }
 
 TEST_F(FreshnessGateTest, APeerThatFallsBehindUnnoticedIsFoundOutByTheNextEcho) {
