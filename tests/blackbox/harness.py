@@ -102,9 +102,10 @@ async def eventually(check, message, seconds=5.0):
 
 
 class Server:
-    """One run of `voicechan-server serve` on a port of its own."""
+    """One run of `voicechan-server serve` on a port of its own. `prefix` is a command that runs it,
+    in its own process."""
 
-    def __init__(self, *options, db=None, nofile=None, listen="127.0.0.1:0", wait=True):
+    def __init__(self, *options, db=None, nofile=None, listen="127.0.0.1:0", wait=True, prefix=()):
         self.directory = tempfile.mkdtemp(prefix="voicechan-test-")
         self.db = db or os.path.join(self.directory, "voicechan.sqlite3")
         self.keys = set()
@@ -120,7 +121,7 @@ class Server:
 
         with open(self._stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--listen", listen, "--db", self.db, *options],
+                [*prefix, BINARY, "serve", "--listen", listen, "--db", self.db, *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
                 preexec_fn=prepare, encoding="utf-8", errors="surrogateescape")
         atexit.register(self.kill)

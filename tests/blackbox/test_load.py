@@ -24,9 +24,9 @@ NO_FAULTS = {"lost": 0, "duplicated": 0, "reordered": 0, "echoed": 0, "foreign":
 
 
 class LoadCase:
-    async def begin(self, *arguments):
+    async def begin(self, *arguments, prefix=()):
         process = await asyncio.create_subprocess_exec(
-            LOAD, *map(str, arguments), stdin=asyncio.subprocess.DEVNULL,
+            *prefix, LOAD, *map(str, arguments), stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
 
         def kill():
@@ -35,14 +35,14 @@ class LoadCase:
         self.addCleanup(kill)
         return process
 
-    async def end(self, process):
-        out, error = await in_time(process.communicate(), 15, "the load's end")
+    async def end(self, process, seconds=15):
+        out, error = await in_time(process.communicate(), seconds, "the load's end")
         text = out.decode()
         report = json.loads(text) if text.startswith("{") else text
         return Result(process.returncode, report, error.decode())
 
-    async def load(self, *arguments):
-        return await self.end(await self.begin(*arguments))
+    async def load(self, *arguments, seconds=15):
+        return await self.end(await self.begin(*arguments), seconds)
 
     def at(self, server, user):
         return ("--connect", f"{server.host}:{server.port}", "--key", user.key, "--json")
