@@ -87,6 +87,18 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
                   "Threads for the database; also how many writes can share one commit")
       ->check(CLI::Range(1u, 256u))
       ->capture_default_str();
+  auto* const certificate =
+      serve
+          .add_option("--tls-cert", options.tls.certificate,
+                      "Speak TLS (1.2 and 1.3) with this certificate and the chain behind it, PEM; "
+                      "read again on SIGHUP")
+          ->check(not_empty())
+          ->type_name("FILE");
+  auto* const key = serve.add_option("--tls-key", options.tls.key, "The certificate's private key")
+                        ->check(not_empty())
+                        ->type_name("FILE");
+  certificate->needs(key);
+  key->needs(certificate);
   serve.add_flag("--allow-query-token", options.allow_query_token,
                  "Accept a WebSocket's key as ?token=KEY too (URLs end up in logs of proxies)");
   serve

@@ -48,8 +48,9 @@ void Connection::guarded(Action action) noexcept {
   }
 }
 
-void Connection::start(std::unique_ptr<Protocol> protocol) {
+void Connection::start(std::unique_ptr<Protocol> protocol, std::unique_ptr<TlsStream> tls) {
   protocol_ = std::move(protocol);
+  tls_ = std::move(tls);
   guarded([this] {
     check_deadline_at(protocol_->on_deadline(worker_.now()));
     wait_readable();
@@ -153,13 +154,30 @@ void Connection::on_readable() {
   (void)worker_.now();  // the turn begins here, not after the read
   const ssize_t taken = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (taken > 0) {
-    if (state_ == State::open) protocol_->on_bytes(buffer.data(), static_cast<std::size_t>(taken));
+    if (state_ == State::open) on_received(buffer.data(), static_cast<std::size_t>(taken));
   } else if (taken == 0) {
     return on_end_of_input();
   } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
     return abort(std::generic_category().message(errno));
   }
   wait_readable();
+}
+
+void Connection::on_received(std::uint8_t* data, std::size_t size) {
+  if (tls_ == nullptr) return protocol_->on_bytes(data, size);
+  on_ciphertext({reinterpret_cast<const char*>(data), size});
+}
+
+void Connection::on_ciphertext(std::string_view received) {
+  auto& plaintext = worker_.plaintext_buffer();
+  const std::size_t size = tls_->decrypt(received, plaintext);
+  if (!tls_->pending().empty()) mark_dirty();
+  if (size > 0) protocol_->on_bytes(plaintext.data(), size);
+  if (state_ != State::open || tls_->state() == TlsStream::State::open) return;
+  if (tls_->state() == TlsStream::State::ended) return on_end_of_input();
+  spdlog::debug("{} connection ended by TLS: {}", protocol_->name(), tls_->failure());
+  finish();
+  protocol_->on_end_of_input();
 }
 
 void Connection::on_end_of_input() {
@@ -196,32 +214,76 @@ bool Connection::may_write_media() {
   return may_write || !output_.outbox().has_media();
 }
 
+// Inlined where each delivery comes by.
+[[gnu::always_inline]] inline std::size_t Connection::send(std::string_view bytes) {
+  const bool is_followed = gate_ != nullptr && gate_->expects_echo();
+  const int flags = is_followed ? MSG_MORE : 0;  // one packet with the ping
+  ssize_t sent = -1;
+  do {
+    sent = send_now(socket_.native_handle(), bytes, flags);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      wait_writable();
+    } else {
+      abort(std::generic_category().message(errno));
+    }
+    return 0;
+  }
+  const auto size = static_cast<std::size_t>(sent);
+  if (gate_ != nullptr) gate_->on_written(size, worker_.now());
+  if (size < bytes.size()) wait_writable();
+  return size;
+}
+
 void Connection::flush() {
   is_dirty_ = false;
   if (state_ == State::closed || is_waiting_writable_) return;
   guarded([this] {
     const bool is_gate_open = gate_ != nullptr && gate_->is_open_until_check(worker_.now());
     is_held_back_ = !is_gate_open && output_.outbox().has_media() && !may_write_media();
-    while (!output_.is_empty()) {
-      WireBuffer& wire = worker_.wire();
-      const std::string_view bytes =
-          is_held_back_ ? output_.gather_begun(wire) : output_.gather(wire);
-      if (bytes.empty()) return hold_back();
-      const bool is_followed = gate_ != nullptr && gate_->expects_echo();
-      const int flags = is_followed ? MSG_MORE : 0;  // one packet with the ping
-      const ssize_t sent = send_now(socket_.native_handle(), bytes, flags);
-      if (sent < 0) {
-        if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return wait_writable();
-        return abort(std::generic_category().message(errno));
+    if (tls_ != nullptr) {
+      if (!write_encrypted()) return;
+    } else {
+      while (!output_.is_empty()) {
+        WireBuffer& wire = worker_.wire();
+        const std::string_view bytes =
+            is_held_back_ ? output_.gather_begun(wire) : output_.gather(wire);
+        if (bytes.empty()) return hold_back();
+        const std::size_t sent = send(bytes);
+        output_.consume(sent, wire);
+        if (sent < bytes.size()) return;
       }
-      if (gate_ != nullptr) gate_->on_written(static_cast<std::size_t>(sent), worker_.now());
-      output_.consume(static_cast<std::size_t>(sent), wire);
-      if (static_cast<std::size_t>(sent) < bytes.size()) return wait_writable();
     }
     if (gate_ != nullptr && gate_->wants_echo()) request_echo();
     on_all_written();
   });
+}
+
+[[gnu::noinline]] bool Connection::write_encrypted() {
+  for (;;) {
+    // What the socket did not take goes first: a record can be neither dropped nor overtaken.
+    while (!tls_->pending().empty()) {
+      const std::size_t size = tls_->pending().size();
+      const std::size_t sent = send(tls_->pending());
+      tls_->consume(sent);
+      if (sent < size) return false;
+    }
+    if (!tls_->can_encrypt()) return state_ != State::open;
+    if (output_.is_empty()) {
+      if (state_ == State::open) return true;
+      tls_->end();
+      continue;
+    }
+    WireBuffer& wire = worker_.wire();
+    const std::string_view bytes =
+        is_held_back_ ? output_.gather_begun(wire) : output_.gather(wire);
+    if (bytes.empty()) {
+      hold_back();
+      return false;
+    }
+    output_.consume(tls_->encrypt(bytes), wire);
+  }
 }
 
 void Connection::hold_back() {

@@ -11,6 +11,7 @@
 #include "deadline_wheel.hpp"
 #include "freshness_gate.hpp"
 #include "output.hpp"
+#include "tls.hpp"
 
 namespace voicechan::server {
 
@@ -47,17 +48,17 @@ class Protocol {
 };
 
 /// One TCP connection: reads into the worker's buffer, writes what waits once per turn, keeps the
-/// deadlines. Knows nothing of HTTP or WebSocket. Owned by its worker; lives until the end of the
-/// turn in which it is closed, so a call from below never finds it gone. One thread at a time: the
-/// worker's.
+/// deadlines; with TLS in between if it was started so. Knows nothing of HTTP or WebSocket. Owned
+/// by its worker; lives until the end of the turn in which it is closed, so a call from below never
+/// finds it gone. One thread at a time: the worker's.
 class Connection final : public std::enable_shared_from_this<Connection>,
                          private DeadlineWheel::Entry {
  public:
   Connection(Worker& worker, asio::ip::tcp::socket socket, ConnectionCounts::Place place);
   ~Connection() override;
 
-  /// Begins to read. To be called once.
-  void start(std::unique_ptr<Protocol> protocol);
+  /// Begins to read; with `tls`, the protocol gets and gives what that encrypts. To be called once.
+  void start(std::unique_ptr<Protocol> protocol, std::unique_ptr<TlsStream> tls = nullptr);
 
   /// Goes on with another protocol, which gets `unread` first. Destroys the present protocol, the
   /// caller included.
@@ -132,7 +133,13 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void request_echo();
   void wait_readable();
   void on_readable();
+  void on_received(std::uint8_t* data, std::size_t size);
+  void on_ciphertext(std::string_view received);
   void on_end_of_input();
+  /// Writes what may be written; false: not all, for now.
+  bool write_encrypted();
+  /// Gives how much the socket took; if that is not all, waits until it takes more.
+  std::size_t send(std::string_view bytes);
   void wait_writable();
   void on_all_written();
   void close() noexcept;
@@ -145,6 +152,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   asio::ip::tcp::socket socket_;
   ConnectionCounts::Place place_;
   Output output_;
+  std::unique_ptr<TlsStream> tls_;       // null: plain TCP
   std::unique_ptr<FreshnessGate> gate_;  // once there has been media
   std::unique_ptr<Protocol> protocol_;   // may look at output_ to the end of its life
   MonotonicTime last_write_progress_{};

@@ -32,6 +32,14 @@ inline HubOptions paced_hub_options() {
   return options;
 }
 
+/// Names of PEM files; both or none.
+struct TlsFiles {
+  std::string certificate;  // with the chain behind it
+  std::string key;
+
+  bool is_given() const noexcept { return !certificate.empty(); }
+};
+
 /// Everything that `serve` can be told.
 struct ServerOptions {
   std::string listen_address = "127.0.0.1";
@@ -47,6 +55,7 @@ struct ServerOptions {
   std::size_t max_waiting_requests = 10'000;
   /// Pings and pongs that a WebSocket may send per second; more close it with 1008.
   std::size_t max_control_frames = 500;
+  TlsFiles tls;
   HttpLimits http;
   WebSocketLimits websocket;
   OriginOptions origins;

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Store>> open_store(const std::string& database) {
   return open_sqlite_store(database);
 }
 
-std::string url_of(const asio::ip::tcp::endpoint& endpoint) {
+std::string address_of(const asio::ip::tcp::endpoint& endpoint) {
   std::ostringstream out;
   out << endpoint;
   return out.str();
@@ -71,7 +71,8 @@ Result<std::vector<TryUser>> make_try_users(Store& store) {
   return users;
 }
 
-void print_try_guide(const std::vector<TryUser>& users, const std::string& address) {
+void print_try_guide(const std::vector<TryUser>& users, const std::string& address, bool is_tls) {
+  const std::string s = is_tls ? "s" : "";
   std::cout << "Try-out mode. Users and their keys:\n";
   for (const TryUser& user : users) {
     std::cout << "  " << user.identity.username << "\tid " << user.identity.id.value << '\t'
@@ -80,7 +81,7 @@ void print_try_guide(const std::vector<TryUser>& users, const std::string& addre
   const std::string& alice = users[0].key;
   const std::string& bob = users[1].key;
   const auto bob_id = users[1].identity.id.value;
-  const std::string api = "http://" + address + "/api/voice_channels/";
+  const std::string api = "http" + s + "://" + address + "/api/voice_channels/";
   const std::string json = "-H 'Content-Type: application/json' ";
   std::cout
       << "\nalice creates a voice channel, and lists all:\n"
@@ -88,14 +89,28 @@ void print_try_guide(const std::vector<TryUser>& users, const std::string& addre
       << "-d '{\"name\": \"General\"}' " << api << "voice_channels/\n"
       << "  curl -H 'Authorization: Token " << alice << "' " << api << "voice_channels/\n"
       << "\nbob waits for notifications; alice invites him:\n"
-      << "  wscat -c 'ws://" << address << "/ws/notifications/?token=" << bob << "'\n"
+      << "  wscat -c 'ws" << s << "://" << address << "/ws/notifications/?token=" << bob << "'\n"
       << "  curl -H 'Authorization: Token " << alice << "' " << json
       << "-d '{\"voice_channel\": 1, \"addressee\": " << bob_id << "}' " << api << "invite/\n"
       << "\nBoth talk in a room (run one each, then type):\n"
-      << "  wscat -c 'ws://" << address << "/ws/voice/general/?token=" << alice << "'\n"
-      << "  wscat -c 'ws://" << address << "/ws/voice/general/?token=" << bob << "'\n"
+      << "  wscat -c 'ws" << s << "://" << address << "/ws/voice/general/?token=" << alice << "'\n"
+      << "  wscat -c 'ws" << s << "://" << address << "/ws/voice/general/?token=" << bob << "'\n"
       << "\nSignaling (type {\"type\":\"join\"}, then {\"type\":\"offer\",\"to\":\"<id>\"}):\n"
-      << "  wscat -c 'ws://" << address << "/ws/signaling/?token=" << alice << "'\n\n";
+      << "  wscat -c 'ws" << s << "://" << address << "/ws/signaling/?token=" << alice << "'\n\n";
+}
+
+/// Has SIGHUP read the certificate again. The files are read on this thread, no worker waits.
+void reload_on_hangup(asio::signal_set& hangup, Server& server) {
+  hangup.async_wait([&hangup, &server](asio::error_code error, int) {
+    if (error) return;
+    try {
+      server.reload_tls();
+      spdlog::info("SIGHUP received, files were read again");
+    } catch (const std::exception& failure) {
+      spdlog::error("SIGHUP received, going on as before: {}", failure.what());
+    }
+    reload_on_hangup(hangup, server);
+  });
 }
 
 /// Returns when SIGINT or SIGTERM has come.
@@ -130,6 +145,8 @@ int run_serve(const CommandLine& line) {
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context io;
   asio::signal_set signals(io, SIGINT, SIGTERM);  // from here on a signal is an orderly stop
+  asio::signal_set hangup(io);
+  if (!line.is_try) hangup.add(SIGHUP);  // there, the terminal that is closed is to end it
 
   auto store = open_store(line.database);
   if (!store) {
@@ -153,13 +170,18 @@ int run_serve(const CommandLine& line) {
     std::cerr << "voicechan-server: cannot listen on " << line.server.listen_address << ':'
               << line.server.listen_port << ": " << error.code().message() << '\n';
     return 1;
+  } catch (const TlsContext::Error& error) {
+    std::cerr << "voicechan-server: " << error.what() << '\n';
+    return 1;
   }
-  const std::string address = url_of(server->endpoint());
-  if (line.is_try) print_try_guide(try_users, address);
-  std::cout << "listening on http://" << address << std::endl;
+  const std::string address = address_of(server->endpoint());
+  const bool is_tls = line.server.tls.is_given();
+  if (line.is_try) print_try_guide(try_users, address, is_tls);
+  std::cout << "listening on " << (is_tls ? "https://" : "http://") << address << std::endl;
   spdlog::info("serving on {} with database {}", address, line.database);
   MemoryTrim trim(io);
   trim.start();
+  reload_on_hangup(hangup, *server);
   wait_for_signal(io, signals);
   stop_within(line.server.drain_timeout + std::chrono::milliseconds(500), *server);
   spdlog::info("stopped");

@@ -14,6 +14,13 @@ std::uint64_t random_node() {
   return node;
 }
 
+std::shared_ptr<const TlsContext> load_tls(const TlsFiles& files) {
+  if (!files.is_given()) return nullptr;
+  auto tls = TlsContext::load(files);
+  if (!tls->warning().empty()) spdlog::warn("{}", tls->warning());
+  return tls;
+}
+
 unsigned worker_count(unsigned wanted) {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   return std::min<unsigned>(wanted == 0 ? cores : wanted, InProcessBackplane::kMaxHubs);
@@ -33,10 +40,11 @@ Server::Server(ServerOptions options, Store& store)
       connection_counts_(options_.max_connections, options_.max_connections_per_address) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_address_is_free(endpoint_);
+  const auto tls = load_tls(options_.tls);
   const SharedServices services{options_, backplane_,         rest_api_, authenticator_,
                                 pool_,    connection_counts_, origins_};
   for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
-    workers_.push_back(std::make_unique<Worker>(services, endpoint_));
+    workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
   }
   try {
@@ -45,6 +53,11 @@ Server::Server(ServerOptions options, Store& store)
     stop_within(std::chrono::milliseconds(0));
     throw;
   }
+}
+
+void Server::reload_tls() {
+  const auto tls = load_tls(options_.tls);
+  for (const auto& worker : workers_) worker->replace_tls(tls);
 }
 
 Server::~Server() { stop_within(std::chrono::milliseconds(0)); }

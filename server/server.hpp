@@ -12,6 +12,7 @@
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
+#include "tls.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/directory.hpp"
 #include "voicechan/store.hpp"
@@ -24,13 +25,18 @@ namespace voicechan::server {
 class Server {
  public:
   /// Binds the address and starts to serve. `store` must outlive the server. Throws
-  /// std::system_error if the address cannot be had.
+  /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
+  /// used.
   Server(ServerOptions options, Store& store);
   /// As `stop` with no patience.
   ~Server();
 
   /// Where it listens; tells the port that port 0 became.
   asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
+
+  /// Reads the certificate and its key again, for connections to come; throws TlsContext::Error and
+  /// goes on with the present one if that fails. Does nothing without TLS.
+  void reload_tls();
 
   /// Stops accepting, closes WebSockets with 1001, finishes requests; what is left after
   /// `ServerOptions::drain_timeout` is cut. Returns when all threads have ended.

@@ -27,7 +27,8 @@ std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<vo
 
 }  // namespace
 
-Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint)
+Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint,
+               std::shared_ptr<const TlsContext> tls)
     : services_(services),
       io_(1),
       wheel_(std::chrono::steady_clock::now()),
@@ -35,6 +36,8 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
       timer_(io_),
       next_turn_timer_(io_),
       read_buffer_(kReadBufferBytes),
+      tls_(std::move(tls)),
+      plaintext_buffer_(tls_ == nullptr ? 0 : kReadBufferBytes + TlsStream::kMaxCarriedBytes),
       listener_(io_, endpoint, [this](asio::ip::tcp::socket socket, const ClientAddress& address) {
         adopt(std::move(socket), address);
       }) {}
@@ -105,10 +108,11 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
     return refuse(std::move(socket), address, *reason);
   }
   is_full_ = false;
+  auto tls = tls_ == nullptr ? nullptr : std::make_unique<TlsStream>(*tls_);
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
   connections_.insert(connection);
-  connection->start(std::make_unique<HttpSession>(*connection));
+  connection->start(std::make_unique<HttpSession>(*connection), std::move(tls));
 }
 
 void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
@@ -159,6 +163,10 @@ void Worker::arm_next_turn(MonotonicTime deadline) {
   if (deadline == MonotonicTime::max()) return;  // what it is set to now does no harm
   next_turn_timer_.expires_at(deadline);
   next_turn_timer_.async_wait([](asio::error_code) {});  // the end of the turn is what it is for
+}
+
+void Worker::replace_tls(std::shared_ptr<const TlsContext> tls) {
+  post([this, tls = std::move(tls)]() mutable { tls_ = std::move(tls); });
 }
 
 void Worker::request_drain(std::chrono::milliseconds patience) {

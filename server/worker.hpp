@@ -19,6 +19,7 @@
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
+#include "tls.hpp"
 #include "voicechan/hub.hpp"
 
 namespace voicechan::server {
@@ -37,12 +38,14 @@ struct SharedServices {
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
 /// accepted. A loop turn handles what is ready, then lets the hub exchange frames with the others,
 /// then writes once for each connection that has something waiting. One thread at a time, but for
-/// `post` and `request_drain`.
+/// `post`, `replace_tls` and `request_drain`.
 class Worker {
  public:
   /// `services` must outlive the worker. Throws std::system_error if the backplane is full or the
   /// address cannot be bound.
-  Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint);
+  /// Connections speak TLS if `tls` is given.
+  Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint,
+         std::shared_ptr<const TlsContext> tls = nullptr);
   ~Worker();
 
   asio::ip::tcp::endpoint local_endpoint() const { return listener_.local_endpoint(); }
@@ -53,6 +56,9 @@ class Worker {
   /// Stops accepting and ends connections in an orderly way; `run` returns when none is left, at
   /// the latest after `patience`, when it cuts the rest. From any thread.
   void request_drain(std::chrono::milliseconds patience);
+
+  /// Connections to come use another certificate. From any thread.
+  void replace_tls(std::shared_ptr<const TlsContext> tls);
 
   /// Has the worker's thread run `action` soon. From any thread.
   template <class Action>
@@ -79,6 +85,9 @@ class Worker {
   DeadlineWheel& wheel() noexcept { return wheel_; }
   /// Where every connection of this worker reads to, one at a time.
   std::vector<std::uint8_t>& read_buffer() noexcept { return read_buffer_; }
+
+  /// Where every connection of this worker decrypts to what it has read; empty without TLS.
+  std::vector<std::uint8_t>& plaintext_buffer() noexcept { return plaintext_buffer_; }
 
   /// Where every connection of this worker lays out what it writes.
   WireBuffer& wire() noexcept { return wire_; }
@@ -109,6 +118,8 @@ class Worker {
   asio::steady_timer next_turn_timer_;
   MonotonicTime next_turn_at_ = MonotonicTime::max();  // what next_turn_timer_ is set to
   std::vector<std::uint8_t> read_buffer_;
+  std::shared_ptr<const TlsContext> tls_;
+  std::vector<std::uint8_t> plaintext_buffer_;
   WireBuffer wire_;
   DropLog drop_log_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;

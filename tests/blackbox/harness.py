@@ -134,7 +134,7 @@ class Server:
         with self.process.stdout as stream:
             for line in stream:
                 self.stdout += line
-                match = re.match(r"^listening on http://(.+):(\d+)$", line.rstrip("\n"))
+                match = re.match(r"^listening on https?://(.+):(\d+)$", line.rstrip("\n"))
                 if match:
                     self.host, self.port = match[1].strip("[]"), int(match[2])
                     self._ready.set()
@@ -168,8 +168,8 @@ class Server:
     def http(self, path):
         return f"http://{self.host}:{self.port}{path}"
 
-    def ws(self, path):
-        return f"ws://{self.host}:{self.port}{path}"
+    def ws(self, path, is_tls=False):
+        return f"{'wss' if is_tls else 'ws'}://{self.host}:{self.port}{path}"
 
     def file_descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -340,7 +340,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         fields.update(headers or {})
         arguments.setdefault("max_size", None)
         socket_ = await websockets.connect(
-            server.ws(path), extra_headers=fields, ping_interval=None, max_queue=None,
+            server.ws(path, "ssl" in arguments), extra_headers=fields, ping_interval=None, max_queue=None,
             open_timeout=15 * SCALE, close_timeout=3, **arguments)
         self.addAsyncCleanup(socket_.close)
         return socket_
