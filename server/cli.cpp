@@ -99,6 +99,40 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
                         ->type_name("FILE");
   certificate->needs(key);
   key->needs(certificate);
+  auto* const trusted_proxy =
+      serve
+          .add_option_function<std::vector<std::string>>(
+              "--trusted-proxy",
+              [&options](const std::vector<std::string>& networks) {
+                for (const std::string& text : networks) {
+                  const auto network = Network::parse(text);
+                  if (!network) {
+                    throw CLI::ValidationError("--trusted-proxy",
+                                               "\"" + text + "\" is not ADDR or ADDR/BITS");
+                  }
+                  options.trusted_proxies.add(*network);
+                }
+              },
+              "A reverse proxy, or a network of such, whose word about its clients' addresses is "
+              "taken; may be given several times")
+          ->type_name("CIDR");
+  serve
+      .add_option_function<std::string>(
+          "--forwarded-header",
+          [&options](const std::string& name) {
+            options.forwarded_field = name == name_of(ForwardedField::forwarded)
+                                          ? ForwardedField::forwarded
+                                          : ForwardedField::x_forwarded_for;
+          },
+          "Where trusted proxies say so: x-forwarded-for or forwarded (RFC 7239)")
+      ->check(CLI::IsMember({"x-forwarded-for", "forwarded"}, CLI::ignore_case))
+      ->type_name("NAME")
+      ->default_str("x-forwarded-for");
+  serve
+      .add_flag("--proxy-protocol", options.proxy_protocol,
+                "Connections begin with a PROXY protocol header (v1 or v2); those that do not come "
+                "from a --trusted-proxy are refused")
+      ->needs(trusted_proxy);
   serve.add_flag("--allow-query-token", options.allow_query_token,
                  "Accept a WebSocket's key as ?token=KEY too (URLs end up in logs of proxies)");
   serve

@@ -25,6 +25,9 @@ class ClientAddress {
     return make_address_v4(asio::ip::v4_mapped, address).to_string();
   }
 
+  /// As an IPv6 address, IPv4-mapped for an IPv4 one.
+  const std::array<std::uint8_t, 16>& bytes() const noexcept { return bytes_; }
+
   /// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, of which a client has
   /// every address.
   ClientAddress network() const {

@@ -65,6 +65,15 @@ void Connection::replace_protocol(std::unique_ptr<Protocol> protocol, std::strin
   }
 }
 
+void Connection::replace_protocol(std::unique_ptr<Protocol> protocol,
+                                  std::unique_ptr<TlsStream> tls, std::string unread) {
+  tls_ = std::move(tls);
+  protocol_ = std::move(protocol);
+  check_deadline_at(protocol_->on_deadline(worker_.now()));
+  if (unread.empty()) return;
+  on_received(reinterpret_cast<std::uint8_t*>(unread.data()), unread.size());
+}
+
 bool Connection::push(const Frame& frame) {
   if (state_ != State::open) return true;
   if (!output_.push(frame, worker_.now())) return false;

@@ -64,6 +64,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// caller included.
   void replace_protocol(std::unique_ptr<Protocol> protocol, std::string unread);
 
+  /// The same, with TLS from here on: `unread` is ciphertext then.
+  void replace_protocol(std::unique_ptr<Protocol> protocol, std::unique_ptr<TlsStream> tls,
+                        std::string unread);
+
   /// Queues a data frame to be written at the end of this turn. False: too much control waits.
   [[nodiscard]] bool push(const Frame& frame);
   /// Queues raw bytes ahead of data frames that have not begun.

@@ -16,6 +16,8 @@ namespace voicechan::server {
 
 HttpSession::HttpSession(Connection& connection)
     : connection_(connection),
+      peer_(connection.client_address()),
+      is_behind_proxy_(connection.worker().options().trusted_proxies.contains(peer_)),
       codec_(connection.worker().options().http),
       deadline_(connection.worker().now() + connection.worker().options().deadlines.request_head) {}
 
@@ -56,6 +58,9 @@ void HttpSession::begin_request(HttpRequest request) {
   framing_ = {request.is_http_1_0, request.keep_alive, request.method == "HEAD",
               is_preflight(request),
               connection_.worker().services().origins.find_allowed_origin(request)};
+  if (is_behind_proxy_ && !identify_client(request)) {
+    return respond(make_too_many_response("Too many connections of this address."));
+  }
   // About the server as a whole (RFC 9110, section 9.3.7); the codec lets it pass with OPTIONS
   // only.
   if (request.target == "*") return respond(make_options_response("GET, HEAD, OPTIONS, POST"));
@@ -69,6 +74,17 @@ void HttpSession::begin_request(HttpRequest request) {
   if (auto response = answer_early(request, target)) return respond(*response);
   if (is_websocket(target.endpoint)) return begin_handshake(request, std::move(target));
   begin_rest(std::move(request), std::move(target));
+}
+
+/// False if the client has too many connections.
+bool HttpSession::identify_client(const HttpRequest& request) {
+  const ServerOptions& options = connection_.worker().options();
+  const ClientAddress client =
+      find_client(options.forwarded_field, request.field(name_of(options.forwarded_field)), peer_,
+                  options.trusted_proxies);
+  if (client == connection_.client_address()) return true;
+  spdlog::debug("proxy {} passes on a request of {}", peer_.str(), client.str());
+  return connection_.set_client_address(client);
 }
 
 void HttpSession::begin_rest(HttpRequest request, Route route) {

@@ -36,6 +36,7 @@ class HttpSession final : public Protocol {
 
   void process(std::string_view input);
   void begin_request(HttpRequest request);
+  bool identify_client(const HttpRequest& request);
   void begin_rest(HttpRequest request, Route route);
   void begin_handshake(const HttpRequest& request, Route route);
   void on_identified(const Handshake& handshake, const Route& route, Result<Identity> user);
@@ -46,6 +47,9 @@ class HttpSession final : public Protocol {
   void update_deadline();
 
   Connection& connection_;
+  const ClientAddress peer_;
+  const bool
+      is_behind_proxy_;  // the peer is a trusted proxy, which says whose request it passes on
   HttpCodec codec_;
   std::string unread_;  // of requests behind the present one
   ResponseFraming framing_;

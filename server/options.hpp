@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <string>
 
+#include "forwarded.hpp"
 #include "http_codec.hpp"
 #include "origin_policy.hpp"
+#include "trusted_proxies.hpp"
 #include "voicechan/hub.hpp"
 #include "voicechan/outbox.hpp"
 #include "websocket_codec.hpp"
@@ -56,6 +58,11 @@ struct ServerOptions {
   /// Pings and pongs that a WebSocket may send per second; more close it with 1008.
   std::size_t max_control_frames = 500;
   TlsFiles tls;
+  TrustedProxies trusted_proxies;
+  ForwardedField forwarded_field = ForwardedField::x_forwarded_for;
+  /// Connections begin with a header of the PROXY protocol; only those of trusted proxies are
+  /// taken.
+  bool proxy_protocol = false;
   HttpLimits http;
   WebSocketLimits websocket;
   OriginOptions origins;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "http_session.hpp"
+#include "proxy_session.hpp"
 #include "spdlog/spdlog.h"
 
 namespace voicechan::server {
@@ -103,16 +104,32 @@ std::string_view Worker::http_date() {
 }
 
 void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
+  if (options().proxy_protocol && !options().trusted_proxies.contains(address)) {
+    spdlog::debug("{} is no trusted proxy and is refused", address.str());
+    return;
+  }
   auto place = services_.connection_counts.try_add(address);
   if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
     return refuse(std::move(socket), address, *reason);
   }
   is_full_ = false;
-  auto tls = tls_ == nullptr ? nullptr : std::make_unique<TlsStream>(*tls_);
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
   connections_.insert(connection);
-  connection->start(std::make_unique<HttpSession>(*connection), std::move(tls));
+  if (options().proxy_protocol) {
+    connection->start(std::make_unique<ProxySession>(*connection));
+  } else {
+    connection->start(std::make_unique<HttpSession>(*connection), make_tls());
+  }
+}
+
+void Worker::serve(Connection& connection, std::string unread) {
+  connection.replace_protocol(std::make_unique<HttpSession>(connection), make_tls(),
+                              std::move(unread));
+}
+
+std::unique_ptr<TlsStream> Worker::make_tls() const {
+  return tls_ == nullptr ? nullptr : std::make_unique<TlsStream>(*tls_);
 }
 
 void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,

@@ -83,6 +83,9 @@ class Worker {
   const ServerOptions& options() const noexcept { return services_.options; }
   Hub& hub() noexcept { return *hub_; }
   DeadlineWheel& wheel() noexcept { return wheel_; }
+  /// Has a connection speak HTTP, through TLS if that is on; `unread` has arrived already.
+  void serve(Connection& connection, std::string unread);
+
   /// Where every connection of this worker reads to, one at a time.
   std::vector<std::uint8_t>& read_buffer() noexcept { return read_buffer_; }
 
@@ -105,6 +108,7 @@ class Worker {
   void adopt(asio::ip::tcp::socket socket, const ClientAddress& address);
   void refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
               ConnectionCounts::Refusal reason);
+  std::unique_ptr<TlsStream> make_tls() const;
   void drain(std::chrono::milliseconds patience);
   void arm_timer();
   void recheck_held_back();
