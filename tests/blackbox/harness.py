@@ -103,9 +103,10 @@ async def eventually(check, message, seconds=5.0):
 
 class Server:
     """One run of `voicechan-server serve` on a port of its own. `prefix` is a command that runs it,
-    in its own process."""
+    in its own process; `binary` may be a copy."""
 
-    def __init__(self, *options, db=None, nofile=None, listen="127.0.0.1:0", wait=True, prefix=()):
+    def __init__(self, *options, db=None, nofile=None, listen="127.0.0.1:0", wait=True, prefix=(),
+                 binary=BINARY):
         self.directory = tempfile.mkdtemp(prefix="voicechan-test-")
         self.db = db or os.path.join(self.directory, "voicechan.sqlite3")
         self.keys = set()
@@ -121,7 +122,7 @@ class Server:
 
         with open(self._stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
-                [*prefix, BINARY, "serve", "--listen", listen, "--db", self.db, *options],
+                [*prefix, binary, "serve", "--listen", listen, "--db", self.db, *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
                 preexec_fn=prepare, encoding="utf-8", errors="surrogateescape")
         atexit.register(self.kill)
