@@ -60,7 +60,7 @@ class Barrier {
 class Member final : private Transport {
  public:
   Member(Hub& hub, const RoomName& room)
-      : session_(hub.join_voice({UserId{1}, "member"}, room, *this)) {}
+      : session_(hub.join_voice({UserId{1}, "member"}, room, *this).value()) {}
 
   std::uint64_t last_heard() const { return last_heard_; }
   bool is_faulty() const { return is_faulty_; }
@@ -108,7 +108,7 @@ class ChurnWorker {
     const auto hub = Hub::attach(churn_.backplane, {}, [this] { wake(); }).value();
     Nobody nobody;
     Session speaker;
-    if (index_ == 0) speaker = hub->join_voice({UserId{2}, "speaker"}, churn_.room, nobody);
+    if (index_ == 0) speaker = hub->join_voice({UserId{2}, "speaker"}, churn_.room, nobody).value();
     churn_.barrier.arrive_and_wait();
 
     come_and_go(*hub, speaker);
