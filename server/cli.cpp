@@ -1,6 +1,7 @@
 #include "cli.hpp"
 
 #include <asio/ip/address.hpp>
+#include <cmath>
 
 #include "command_line_parsing.hpp"
 #include "origin_policy.hpp"
@@ -210,7 +211,19 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   add_deadline("--ping-interval", deadlines.ping_interval, "Silence before a WebSocket is pinged");
   add_deadline("--ping-timeout", deadlines.ping_timeout, "Silence after that before it is cut");
   add_deadline("--close-timeout", deadlines.close, "For a WebSocket's close to be answered");
-  add_deadline("--drain-timeout", options.drain_timeout, "For everything to end after SIGTERM");
+  add_deadline("--drain-timeout", options.drain_timeout,
+               "For everything to end after SIGTERM; what is left is cut");
+  serve
+      .add_option_function<double>(
+          "--drain-spread",
+          [&options](double spread) {
+            options.drain_spread = std::chrono::milliseconds(std::lround(spread * 1000));
+          },
+          "After SIGTERM, WebSockets are closed one after the other for so long; 0: all at once")
+      ->check(between(0, 86'400))
+      ->type_name("SECONDS")
+      ->group("Deadlines")
+      ->default_str("0.001 for each, 2 at most");
   add_deadline("--max-media-age", options.outbox.max_media_age,
                "Audio that waited longer for a slow client is dropped");
   serve
@@ -253,6 +266,9 @@ void complete(CommandLine& line) {
       throw CLI::ValidationError("--db", "users need a database file, not :memory:");
     }
     return;
+  }
+  if (line.server.drain_spread && *line.server.drain_spread >= line.server.drain_timeout) {
+    throw CLI::ValidationError("--drain-spread", "must be less than --drain-timeout");
   }
   if (line.is_try) {
     line.server.allow_query_token = true;

@@ -121,6 +121,16 @@ void Connection::check_deadline_at(MonotonicTime deadline) noexcept {
   worker_.wheel().set(*this, deadline);
 }
 
+void Connection::take_input() {
+  guarded([this] { on_readable(); });
+}
+
+Protocol::Use Connection::use() const noexcept {
+  const bool is_sent = output_.is_empty() && (tls_ == nullptr || tls_->pending().empty());
+  if (state_ != State::open || !is_sent) return Protocol::Use::request;
+  return protocol_->use();
+}
+
 void Connection::drain() {
   guarded([this] {
     on_readable();

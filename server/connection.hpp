@@ -40,6 +40,13 @@ class Protocol {
   /// `Connection::on_echo` is due.
   virtual void request_echo() {}
 
+  enum class Use {
+    idle,        ///< nothing is lost if the connection is closed
+    request,     ///< something is under way that ends by itself
+    until_told,  ///< goes on until `drain`
+  };
+  virtual Use use() const noexcept = 0;
+
   /// The server is about to stop: end in an orderly way, soon.
   virtual void drain() = 0;
 
@@ -104,8 +111,16 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Asks for `Protocol::on_deadline` at `deadline` at the latest.
   void check_deadline_at(MonotonicTime deadline) noexcept;
 
-  /// Takes what has arrived so far, then has the protocol end in an orderly way.
+  /// Takes what has arrived so far.
+  void take_input();
+  /// The same, then has the protocol end in an orderly way.
   void drain();
+  /// What the connection is in use for, closing handshakes and the last bytes included.
+  Protocol::Use use() const noexcept;
+
+  /// It was accepted during a drain: nobody waits for its end.
+  bool is_late() const noexcept { return is_late_; }
+  void set_late(bool is_late) noexcept { is_late_ = is_late; }
 
   /// Writes what waits. Called by the worker at the end of a turn.
   void flush();
@@ -170,6 +185,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool is_held_back_ = false;  // media waits that would grow old in the socket
   bool will_be_rechecked_ = false;
   bool has_peer_ended_ = false;
+  bool is_late_ = false;
 };
 
 }  // namespace voicechan::server

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "health.hpp"
 #include "json_views.hpp"
 #include "rest_api.hpp"
 #include "spdlog/spdlog.h"
@@ -65,6 +66,10 @@ void HttpSession::begin_request(HttpRequest request) {
   // only.
   if (request.target == "*") return respond(make_options_response("GET, HEAD, OPTIONS, POST"));
   auto found = route(request.target);
+  const Route* asked = std::get_if<Route>(&found);
+  const bool is_probe = asked != nullptr && is_health(asked->endpoint);
+  if (!is_probe && is_too_late())
+    return respond(make_refusal_response(connection_.worker().phase()));
   if (const auto* error = std::get_if<RouteError>(&found)) {
     return respond(*error == RouteError::malformed
                        ? make_detail_response(400, "The request target is malformed.")
@@ -72,6 +77,9 @@ void HttpSession::begin_request(HttpRequest request) {
   }
   Route& target = std::get<Route>(found);
   if (auto response = answer_early(request, target)) return respond(*response);
+  if (is_probe) {
+    return write_response(make_health_response(target.endpoint, connection_.worker().phase()));
+  }
   if (is_websocket(target.endpoint)) return begin_handshake(request, std::move(target));
   begin_rest(std::move(request), std::move(target));
 }
@@ -85,6 +93,13 @@ bool HttpSession::identify_client(const HttpRequest& request) {
   if (client == connection_.client_address()) return true;
   spdlog::debug("proxy {} passes on a request of {}", peer_.str(), client.str());
   return connection_.set_client_address(client);
+}
+
+/// Whether the server has begun to stop before this request's connection was made, or is about to
+/// end.
+bool HttpSession::is_too_late() const noexcept {
+  const ServicePhase phase = connection_.worker().phase();
+  return phase == ServicePhase::ended || (!admits_connections(phase) && connection_.is_late());
 }
 
 void HttpSession::begin_rest(HttpRequest request, Route route) {
@@ -106,7 +121,8 @@ void HttpSession::begin_rest(HttpRequest request, Route route) {
 void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
   auto checked = check_handshake(request);
   if (const auto* refusal = std::get_if<HttpResponse>(&checked)) return respond(*refusal);
-  if (is_draining_) return respond(make_unavailable_response("The server is stopping."));
+  const ServicePhase phase = connection_.worker().phase();
+  if (!is_ready(phase)) return respond(make_refusal_response(phase));
   auto& handshake = std::get<Handshake>(checked);
   const auto& services = connection_.worker().services();
   if (!services.origins.allows(request)) {
@@ -137,7 +153,8 @@ void HttpSession::on_identified(const Handshake& handshake, const Route& route,
     return on_response(user.error() == Errc::unknown_user ? make_unauthorized_response()
                                                           : make_failure_response(user.error()));
   }
-  if (is_draining_) return on_response(make_unavailable_response("The server is stopping."));
+  const ServicePhase phase = connection_.worker().phase();
+  if (!is_ready(phase)) return on_response(make_refusal_response(phase));
   connection_.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
   Connection& connection = connection_;
   std::string unread = std::move(unread_);
@@ -153,8 +170,12 @@ void HttpSession::on_response(const HttpResponse& response) {
 
 void HttpSession::respond(HttpResponse response) {
   spdlog::debug("http response {}", response.status);
+  write_response(std::move(response));
+}
+
+void HttpSession::write_response(HttpResponse response) {
   is_busy_ = false;
-  if (is_draining_) framing_.keep_alive = false;
+  if (!is_ready(connection_.worker().phase())) framing_.keep_alive = false;
   if (framing_.allowed_origin) {
     add_cors_fields(response, *framing_.allowed_origin, framing_.is_preflight);
   }
@@ -211,9 +232,13 @@ void HttpSession::on_output_written() {
   if (!is_busy_) resume();
 }
 
+Protocol::Use HttpSession::use() const noexcept {
+  const bool is_idle = !is_busy_ && codec_.is_idle() && unread_.empty();
+  return is_idle ? Use::idle : Use::request;
+}
+
 void HttpSession::drain() {
-  is_draining_ = true;
-  if (!is_busy_ && codec_.is_idle() && unread_.empty()) connection_.finish();
+  if (use() == Use::idle) connection_.finish();
 }
 
 }  // namespace voicechan::server

@@ -21,6 +21,7 @@ class HttpSession final : public Protocol {
   void on_bytes(std::uint8_t* data, std::size_t size) override;
   MonotonicTime on_deadline(MonotonicTime now) override;
   void on_output_written() override;
+  Use use() const noexcept override;
   void drain() override;
   std::string_view name() const noexcept override { return "http"; }
 
@@ -37,11 +38,13 @@ class HttpSession final : public Protocol {
   void process(std::string_view input);
   void begin_request(HttpRequest request);
   bool identify_client(const HttpRequest& request);
+  bool is_too_late() const noexcept;
   void begin_rest(HttpRequest request, Route route);
   void begin_handshake(const HttpRequest& request, Route route);
   void on_identified(const Handshake& handshake, const Route& route, Result<Identity> user);
   void on_response(const HttpResponse& response);
   void respond(HttpResponse response);
+  void write_response(HttpResponse response);
   void respond_to_failure(unsigned status, std::string_view detail);
   void resume();
   void update_deadline();
@@ -56,7 +59,6 @@ class HttpSession final : public Protocol {
   MonotonicTime deadline_;
   enum class Phase { fresh, idle, head, body } phase_ = Phase::fresh;
   bool is_busy_ = false;  // a request is being answered
-  bool is_draining_ = false;
 };
 
 }  // namespace voicechan::server

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
@@ -16,6 +17,7 @@
 namespace voicechan::server {
 namespace {
 
+constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kPause{100};
 // What the kernel takes beyond what it can send at once: enough for a burst. Audio is kept from
@@ -39,12 +41,21 @@ Listener::Listener(asio::io_context& io, const asio::ip::tcp::endpoint& endpoint
   acceptor_.set_option(asio::ip::tcp::acceptor::reuse_address(true));
   acceptor_.set_option(ReusePort(true));
   acceptor_.bind(endpoint);
-  acceptor_.listen(4096);
+  acceptor_.listen(kBacklog);
   acceptor_.native_non_blocking(true);
 }
 
 Listener::~Listener() {
   if (reserve_descriptor_ >= 0) ::close(reserve_descriptor_);
+}
+
+void Listener::refuse_waiting(const HttpResponse& response) noexcept {
+  for (int i = 0; i < kBacklog; ++i) {
+    const int descriptor =
+        ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor < 0) return;
+    refuse(descriptor, response);
+  }
 }
 
 void Listener::close() {
@@ -114,6 +125,10 @@ void Listener::refuse(int descriptor, const HttpResponse& response) noexcept {
   const std::string bytes =
       serialize(response, false, false, false, format_http_date(std::time(nullptr)));
   (void)::send(descriptor, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  // Closing with unread input would reset the connection, and perhaps the answer with it.
+  ::shutdown(descriptor, SHUT_WR);
+  std::array<char, 4096> unread;
+  (void)::recv(descriptor, unread.data(), unread.size(), MSG_DONTWAIT);
   ::close(descriptor);
 }
 

@@ -25,6 +25,8 @@ class Listener {
 
   asio::ip::tcp::endpoint local_endpoint() const { return acceptor_.local_endpoint(); }
   void start() { wait(); }
+  /// Answers those that wait to be accepted, and closes.
+  void refuse_waiting(const HttpResponse& response) noexcept;
   void close();
 
   /// Sends `response`, as far as it can be sent at once, and closes: for a connection that there is

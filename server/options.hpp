@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "forwarded.hpp"
@@ -71,6 +72,9 @@ struct ServerOptions {
   Deadlines deadlines;
   /// From the first signal to the end of the process.
   std::chrono::milliseconds drain_timeout{4'000};
+  /// How long WebSockets are closed one after the other in a drain. Nothing: as long as their
+  /// number asks for.
+  std::optional<std::chrono::milliseconds> drain_spread;
 };
 
 }  // namespace voicechan::server

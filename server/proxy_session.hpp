@@ -14,6 +14,7 @@ class ProxySession final : public Protocol {
 
   void on_bytes(std::uint8_t* data, std::size_t size) override;
   MonotonicTime on_deadline(MonotonicTime now) override;
+  Use use() const noexcept override { return Use::idle; }
   void drain() override { connection_.finish(); }
   std::string_view name() const noexcept override { return "proxy"; }
 

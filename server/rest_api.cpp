@@ -181,6 +181,8 @@ HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:
+    case Endpoint::livez:
+    case Endpoint::readyz:
       break;
   }
   return make_detail_response(404, "Not found.");

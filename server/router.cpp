@@ -68,10 +68,15 @@ std::optional<ChannelId> parse_channel_id(std::string_view text) {
 }
 
 std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
+  Route found{};
+  if (segments.size() == 1) {
+    if (segments[0] != "livez" && segments[0] != "readyz") return std::nullopt;
+    found.endpoint = segments[0] == "livez" ? Endpoint::livez : Endpoint::readyz;
+    return found;
+  }
   if (segments.size() < 2) return std::nullopt;
   const std::string& area = segments[0];
   const std::string& name = segments[1];
-  Route found{};
   if (area == "ws" && segments.size() == 2) {
     if (name == "signaling") {
       found.endpoint = Endpoint::signaling_socket;
@@ -115,6 +120,8 @@ bool is_websocket(Endpoint endpoint) noexcept {
     case Endpoint::channels:
     case Endpoint::channel:
     case Endpoint::invite:
+    case Endpoint::livez:
+    case Endpoint::readyz:
       return false;
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
@@ -122,6 +129,10 @@ bool is_websocket(Endpoint endpoint) noexcept {
       return true;
   }
   return false;
+}
+
+bool is_health(Endpoint endpoint) noexcept {
+  return endpoint == Endpoint::livez || endpoint == Endpoint::readyz;
 }
 
 std::string_view allowed_methods(Endpoint endpoint) noexcept {
@@ -134,6 +145,8 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:
+    case Endpoint::livez:
+    case Endpoint::readyz:
       return "GET, HEAD, OPTIONS";
   }
   return {};

@@ -19,9 +19,13 @@ enum class Endpoint {
   voice_socket,          // /ws/voice/<room_name>/
   signaling_socket,      // /ws/signaling/
   notifications_socket,  // /ws/notifications/
+  livez,                 // /livez: whether the process works
+  readyz,                // /readyz: whether it wants new clients
 };
 
 bool is_websocket(Endpoint endpoint) noexcept;
+/// Asked by probes: needs no user.
+bool is_health(Endpoint endpoint) noexcept;
 
 /// The methods an endpoint has, as in an `Allow` field: "GET, HEAD, OPTIONS, POST".
 std::string_view allowed_methods(Endpoint endpoint) noexcept;

@@ -16,6 +16,7 @@
 #include "log_format.hpp"
 #include "memory_trim.hpp"
 #include "server.hpp"
+#include "service_control.hpp"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "voicechan/sqlite_store.hpp"
@@ -113,27 +114,59 @@ void reload_on_hangup(asio::signal_set& hangup, Server& server) {
   });
 }
 
-/// Returns when SIGINT or SIGTERM has come.
-void wait_for_signal(asio::io_context& io, asio::signal_set& signals) {
-  signals.async_wait([&io](asio::error_code, int number) {
-    io.stop();
-    spdlog::info("{} received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
-  });
-  io.run();
+/// What there must be before the server can listen.
+struct Foundation {
+  std::unique_ptr<Store> store;
+  std::vector<TryUser> try_users;  // if it is for trying out
+  std::string error;               // why there is no store, or no users
+};
+
+Foundation lay_foundation(const CommandLine& line) {
+  Foundation foundation;
+  auto store = open_store(line.database);
+  if (!store) {
+    foundation.error = "cannot open database " + line.database + ": " + store.error().message();
+    return foundation;
+  }
+  if (line.is_try) {
+    auto users = make_try_users(**store);
+    if (!users) {
+      foundation.error = "cannot create users: " + users.error().message();
+      return foundation;
+    }
+    foundation.try_users = std::move(*users);
+  }
+  foundation.store = std::move(*store);
+  return foundation;
 }
 
-/// Stops the server, or ends the process should that take longer than `patience`: a call of the
-/// store cannot be interrupted while another process has the database locked. Nobody has been
-/// promised what it had to write.
-void stop_within(std::chrono::milliseconds patience, Server& server) {
-  std::promise<void> stopped;
-  std::thread watch([patience, end = stopped.get_future()] {
+/// The same, on a thread of its own: it may wait long for another process' lock, and signals are
+/// to be heard meanwhile.
+Foundation lay_foundation(const CommandLine& line, asio::io_context& io) {
+  struct AtEnd {
+    asio::io_context& io;
+    ~AtEnd() { io.stop(); }
+  };
+  auto foundation = std::async(std::launch::async, [&] {
+    const AtEnd at_end{io};
+    return lay_foundation(line);
+  });
+  io.run();
+  return foundation.get();
+}
+
+/// Ends the server, or the process should that take longer than `patience`: a call of the store
+/// cannot be interrupted while another process has the database locked. Nobody has been promised
+/// what it had to write.
+void end_within(std::chrono::milliseconds patience, Server& server) {
+  std::promise<void> ended;
+  std::thread watch([patience, end = ended.get_future()] {
     if (end.wait_for(patience) == std::future_status::ready) return;
     spdlog::warn("stopped without waiting for the database");
     std::_Exit(0);
   });
-  server.stop();
-  stopped.set_value();
+  server.end();
+  ended.set_value();
   watch.join();
 }
 
@@ -144,28 +177,18 @@ int run_serve(const CommandLine& line) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context io;
-  asio::signal_set signals(io, SIGINT, SIGTERM);  // from here on a signal is an orderly stop
+  ServiceControl control(io, line.server);
   asio::signal_set hangup(io);
   if (!line.is_try) hangup.add(SIGHUP);  // there, the terminal that is closed is to end it
 
-  auto store = open_store(line.database);
-  if (!store) {
-    std::cerr << "voicechan-server: cannot open database " << line.database << ": "
-              << store.error().message() << '\n';
+  const Foundation foundation = lay_foundation(line, io);
+  if (!foundation.error.empty()) {
+    std::cerr << "voicechan-server: " << foundation.error << '\n';
     return 1;
-  }
-  std::vector<TryUser> try_users;
-  if (line.is_try) {
-    auto users = make_try_users(**store);
-    if (!users) {
-      std::cerr << "voicechan-server: cannot create users: " << users.error().message() << '\n';
-      return 1;
-    }
-    try_users = std::move(*users);
   }
   std::unique_ptr<Server> server;
   try {
-    server = std::make_unique<Server>(line.server, **store);
+    server = std::make_unique<Server>(line.server, *foundation.store);
   } catch (const std::system_error& error) {
     std::cerr << "voicechan-server: cannot listen on " << line.server.listen_address << ':'
               << line.server.listen_port << ": " << error.code().message() << '\n';
@@ -176,14 +199,14 @@ int run_serve(const CommandLine& line) {
   }
   const std::string address = address_of(server->endpoint());
   const bool is_tls = line.server.tls.is_given();
-  if (line.is_try) print_try_guide(try_users, address, is_tls);
+  if (line.is_try) print_try_guide(foundation.try_users, address, is_tls);
   std::cout << "listening on " << (is_tls ? "https://" : "http://") << address << std::endl;
   spdlog::info("serving on {} with database {}", address, line.database);
   MemoryTrim trim(io);
   trim.start();
   reload_on_hangup(hangup, *server);
-  wait_for_signal(io, signals);
-  stop_within(line.server.drain_timeout + std::chrono::milliseconds(500), *server);
+  control.serve(*server);
+  end_within(std::chrono::milliseconds(500), *server);
   spdlog::info("stopped");
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "server.hpp"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "spdlog/spdlog.h"
@@ -42,7 +43,7 @@ Server::Server(ServerOptions options, Store& store)
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
   const SharedServices services{options_, backplane_,         rest_api_, authenticator_,
-                                pool_,    connection_counts_, origins_};
+                                pool_,    connection_counts_, origins_,  phase_};
   for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
@@ -50,7 +51,7 @@ Server::Server(ServerOptions options, Store& store)
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
   } catch (...) {
-    stop_within(std::chrono::milliseconds(0));
+    end();
     throw;
   }
 }
@@ -60,16 +61,36 @@ void Server::reload_tls() {
   for (const auto& worker : workers_) worker->replace_tls(tls);
 }
 
-Server::~Server() { stop_within(std::chrono::milliseconds(0)); }
+Server::~Server() { end(); }
 
-void Server::stop() { stop_within(options_.drain_timeout); }
+void Server::withdraw() { phase_ = ServicePhase::withdrawn; }
 
-void Server::stop_within(std::chrono::milliseconds patience) {
+void Server::drain(std::function<void()> on_end) {
+  phase_ = ServicePhase::draining;
+  const auto drain = std::make_shared<Drain>(workers_.size(), std::move(on_end));
+  for (const auto& worker : workers_) worker->request_drain(drain);
+}
+
+void Server::resume() {
+  phase_ = ServicePhase::serving;
+  for (const auto& worker : workers_) worker->request_resume();
+}
+
+void Server::end() {
   if (threads_.empty()) return;
-  for (const auto& worker : workers_) worker->request_drain(patience);
+  phase_ = ServicePhase::ended;
+  for (const auto& worker : workers_) worker->request_end();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   pool_.stop();
+}
+
+void Server::stop() {
+  if (threads_.empty()) return;
+  const auto drained = std::make_shared<std::promise<void>>();
+  drain([drained] { drained->set_value(); });
+  (void)drained->get_future().wait_for(options_.drain_timeout);
+  end();
 }
 
 }  // namespace voicechan::server

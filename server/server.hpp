@@ -1,7 +1,8 @@
 #pragma once
 
 #include <asio/ip/tcp.hpp>
-#include <chrono>
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
+#include "service_phase.hpp"
 #include "tls.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/directory.hpp"
@@ -28,7 +30,7 @@ class Server {
   /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
   /// used.
   Server(ServerOptions options, Store& store);
-  /// As `stop` with no patience.
+  /// As `end`.
   ~Server();
 
   /// Where it listens; tells the port that port 0 became.
@@ -38,14 +40,23 @@ class Server {
   /// goes on with the present one if that fails. Does nothing without TLS.
   void reload_tls();
 
-  /// Stops accepting, closes WebSockets with 1001, finishes requests; what is left after
-  /// `ServerOptions::drain_timeout` is cut. Returns when all threads have ended.
+  /// Takes the server out of service: not ready, no new WebSockets; those there stay.
+  void withdraw();
+  /// Ends in an orderly way: not ready, refuses connections and WebSockets, closes WebSockets with
+  /// 1001, finishes requests. `on_end` is called when nothing is left, by a worker's thread and
+  /// once; not after `resume`, unless that came at the same time. `end` is to follow.
+  void drain(std::function<void()> on_end);
+  /// Serves again, after `withdraw` or `drain`. What is left by then stays.
+  void resume();
+  /// Cuts what is left. Returns when all threads have ended. Idempotent.
+  void end();
+
+  /// Drains for `ServerOptions::drain_timeout` at most and ends.
   void stop();
 
  private:
-  void stop_within(std::chrono::milliseconds patience);
-
   const ServerOptions options_;
+  std::atomic<ServicePhase> phase_{ServicePhase::serving};
   InProcessBackplane backplane_;
   Directory directory_;
   Authenticator authenticator_;

@@ -28,6 +28,8 @@ Session open_session(Hub& hub, const Route& route, Identity user, Transport& tra
     case Endpoint::channels:
     case Endpoint::channel:
     case Endpoint::invite:
+    case Endpoint::livez:
+    case Endpoint::readyz:
       break;
   }
   return {};

@@ -24,6 +24,7 @@ class WebSocketSession final : public Protocol, private Transport {
   void on_output_written() override;
   void on_end_of_input() override;
   void request_echo() override;
+  Use use() const noexcept override { return Use::until_told; }
   void drain() override;
   std::string_view name() const noexcept override;
 

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "health.hpp"
 #include "http_session.hpp"
 #include "proxy_session.hpp"
 #include "spdlog/spdlog.h"
@@ -19,6 +20,15 @@ constexpr int kHandlersPerTurn = 64;
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
 // How soon a connection that holds media back is looked at again; half of what a frame lasts.
 constexpr std::chrono::milliseconds kHoldBack{10};
+constexpr std::chrono::milliseconds kDrainStep{10};
+
+/// How long WebSockets are told to go. If nobody said so: a thousand a second is no burden for
+/// those who take them on, and those who want to stop a server do not want to wait.
+MonotonicTime::duration drain_spread(const ServerOptions& options, std::size_t websockets) {
+  constexpr std::chrono::milliseconds kLongest{2000};
+  if (options.drain_spread) return *options.drain_spread;
+  return std::min({std::chrono::milliseconds(websockets), kLongest, options.drain_timeout / 2});
+}
 
 std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<void()> wake) {
   auto hub = Hub::attach(services.backplane, services.options.hub, std::move(wake));
@@ -36,6 +46,7 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
       hub_(attach_hub(services, [this] { post([] {}); })),
       timer_(io_),
       next_turn_timer_(io_),
+      drain_timer_(io_),
       read_buffer_(kReadBufferBytes),
       tls_(std::move(tls)),
       plaintext_buffer_(tls_ == nullptr ? 0 : kReadBufferBytes + TlsStream::kMaxCarriedBytes),
@@ -53,7 +64,7 @@ Worker::~Worker() {
 void Worker::run() {
   listener_.start();
   arm_timer();
-  while (!(is_draining_ && connections_.empty()) && now_ < drain_deadline_) {
+  while (!is_ending_) {
     try {
       io_.run_one();
       for (int i = 1; i < kHandlersPerTurn && io_.poll_one() > 0; ++i) {
@@ -64,12 +75,10 @@ void Worker::run() {
       spdlog::error("a worker's event handler failed: {}", error.what());
     }
   }
-  // What is left is cut: the drain deadline has passed.
-  const auto left = connections_;
-  for (const auto& connection : left) connection->abort("the server stops");
-  listener_.close();
+  cut_what_is_left();
   timer_.cancel();
   next_turn_timer_.cancel();
+  drain_timer_.cancel();
   io_.poll();  // lets handlers of what was cut go
   end_turn();
 }
@@ -115,6 +124,7 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
   is_full_ = false;
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
+  connection->set_late(!admits_connections(phase()));
   connections_.insert(connection);
   if (options().proxy_protocol) {
     connection->start(std::make_unique<ProxySession>(*connection));
@@ -186,17 +196,70 @@ void Worker::replace_tls(std::shared_ptr<const TlsContext> tls) {
   post([this, tls = std::move(tls)]() mutable { tls_ = std::move(tls); });
 }
 
-void Worker::request_drain(std::chrono::milliseconds patience) {
-  post([this, patience] { drain(patience); });
+void Worker::request_drain(std::shared_ptr<Drain> drain) {
+  post([this, drain = std::move(drain)]() mutable { this->drain(std::move(drain)); });
 }
 
-void Worker::drain(std::chrono::milliseconds patience) {
-  if (is_draining_) return;
-  is_draining_ = true;
-  drain_deadline_ = now() + patience;
+void Worker::request_resume() {
+  post([this] { resume(); });
+}
+
+void Worker::request_end() {
+  post([this] { is_ending_ = true; });
+}
+
+void Worker::drain(std::shared_ptr<Drain> drain) {
+  drain_ = std::move(drain);
+  to_close_.clear();
+  told_ = 0;
+  const auto present = connections_;  // what has arrived may close some
+  for (const auto& connection : present) {
+    if (connection->use() == Protocol::Use::until_told) {
+      to_close_.push_back(connection);
+    } else {
+      connection->take_input();
+    }
+  }
+  const std::size_t websockets = to_close_.size();
+  schedule_ = CloseSchedule(websockets, now(), drain_spread(services_.options, websockets));
+  go_on_draining();
+}
+
+void Worker::resume() {
+  drain_.reset();
+  to_close_.clear();
+  drain_timer_.cancel();
+  for (const auto& connection : connections_) connection->set_late(false);
+}
+
+void Worker::go_on_draining() {
+  if (drain_ == nullptr) return;
+  for (const std::size_t due = schedule_.due(now()); told_ < due; ++told_) {
+    if (const auto connection = to_close_[told_].lock()) connection->drain();
+  }
+  if (told_ == to_close_.size() && !has_anything_left()) {
+    return std::exchange(drain_, nullptr)->on_worker_done();
+  }
+  drain_timer_.expires_after(kDrainStep);
+  drain_timer_.async_wait([this](asio::error_code error) {
+    if (!error) go_on_draining();
+  });
+}
+
+bool Worker::has_anything_left() const {
+  return std::any_of(connections_.begin(), connections_.end(), [](const auto& connection) {
+    return !connection->is_late() && connection->use() != Protocol::Use::idle;
+  });
+}
+
+/// Who has just come or has just asked something gets an answer, not a reset.
+void Worker::cut_what_is_left() {
+  listener_.refuse_waiting(make_refusal_response(ServicePhase::ended));
+  const auto left = connections_;
+  for (const auto& connection : left) connection->drain();
+  end_turn();
+  for (const auto& connection : left) connection->abort("the server stops");
   listener_.close();
-  const auto present = connections_;  // draining may close some at once
-  for (const auto& connection : present) connection->drain();
 }
 
 }  // namespace voicechan::server

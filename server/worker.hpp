@@ -14,11 +14,13 @@
 #include "connection.hpp"
 #include "connection_counts.hpp"
 #include "deadline_wheel.hpp"
+#include "drain.hpp"
 #include "drop_log.hpp"
 #include "listener.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
+#include "service_phase.hpp"
 #include "tls.hpp"
 #include "voicechan/hub.hpp"
 
@@ -33,12 +35,13 @@ struct SharedServices {
   BlockingPool& pool;
   ConnectionCounts& connection_counts;
   const OriginPolicy& origins;
+  const std::atomic<ServicePhase>& phase;
 };
 
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
 /// accepted. A loop turn handles what is ready, then lets the hub exchange frames with the others,
 /// then writes once for each connection that has something waiting. One thread at a time, but for
-/// `post`, `replace_tls` and `request_drain`.
+/// `post` and the requests.
 class Worker {
  public:
   /// `services` must outlive the worker. Throws std::system_error if the backplane is full or the
@@ -50,12 +53,16 @@ class Worker {
 
   asio::ip::tcp::endpoint local_endpoint() const { return listener_.local_endpoint(); }
 
-  /// Runs the loop until drained.
+  /// Runs the loop until `request_end`.
   void run();
 
-  /// Stops accepting and ends connections in an orderly way; `run` returns when none is left, at
-  /// the latest after `patience`, when it cuts the rest. From any thread.
-  void request_drain(std::chrono::milliseconds patience);
+  /// The phase has become `draining`: closes WebSockets one after the other and lets requests be
+  /// finished; tells `drain` when nothing is left. From any thread.
+  void request_drain(std::shared_ptr<Drain> drain);
+  /// The phase has become `serving` again: keeps what is left. From any thread.
+  void request_resume();
+  /// The phase has become `ended`: cuts what is left. From any thread.
+  void request_end();
 
   /// Connections to come use another certificate. From any thread.
   void replace_tls(std::shared_ptr<const TlsContext> tls);
@@ -70,6 +77,8 @@ class Worker {
   /// thread, if it is open then. False if the pool is overloaded.
   template <class Job, class Done>
   [[nodiscard]] bool run_blocking(Connection& connection, Job job, Done done);
+
+  ServicePhase phase() const noexcept { return services_.phase.load(std::memory_order_relaxed); }
 
   /// The time of this turn.
   MonotonicTime now() noexcept {
@@ -109,7 +118,11 @@ class Worker {
   void refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
               ConnectionCounts::Refusal reason);
   std::unique_ptr<TlsStream> make_tls() const;
-  void drain(std::chrono::milliseconds patience);
+  void drain(std::shared_ptr<Drain> drain);
+  void resume();
+  void go_on_draining();
+  bool has_anything_left() const;
+  void cut_what_is_left();
   void arm_timer();
   void recheck_held_back();
   void arm_next_turn(MonotonicTime deadline);
@@ -120,6 +133,7 @@ class Worker {
   std::unique_ptr<Hub> hub_;
   asio::steady_timer timer_;
   asio::steady_timer next_turn_timer_;
+  asio::steady_timer drain_timer_;
   MonotonicTime next_turn_at_ = MonotonicTime::max();  // what next_turn_timer_ is set to
   std::vector<std::uint8_t> read_buffer_;
   std::shared_ptr<const TlsContext> tls_;
@@ -133,11 +147,14 @@ class Worker {
   std::vector<std::shared_ptr<Connection>> retired_;
   Listener listener_;
   MonotonicTime now_{};
-  MonotonicTime drain_deadline_ = MonotonicTime::max();
+  std::shared_ptr<Drain> drain_;  // while there is one that is not done
+  CloseSchedule schedule_;
+  std::vector<std::weak_ptr<Connection>> to_close_;  // of the drain
+  std::size_t told_ = 0;                             // of to_close_
   std::int64_t date_second_ = -1;
   std::string date_;
   bool is_in_turn_ = false;
-  bool is_draining_ = false;
+  bool is_ending_ = false;
   bool is_full_ = false;  // has been logged
 };
 

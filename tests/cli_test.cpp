@@ -102,6 +102,11 @@ INSTANTIATE_TEST_SUITE_P(Fractions, WrongLineTest,
                                            WrongLine{{"serve", "--signaling-rate", "nan"}},
                                            WrongLine{{"serve", "--signaling-rate", "inf"}},
                                            WrongLine{{"serve", "--signaling-burst", "0"}},
+                                           WrongLine{{"serve", "--drain-spread", "-1"}},
+                                           WrongLine{{"serve", "--drain-spread", "nan"}},
+                                           WrongLine{{"serve", "--drain-spread", "4"}},
+                                           WrongLine{{"serve", "--drain-timeout", "9",
+                                                      "--drain-spread", "9"}},
                                            WrongLine{{"serve", "--signaling-burst", "nan"}}));
 
 INSTANTIATE_TEST_SUITE_P(Origins, WrongLineTest,
@@ -126,6 +131,14 @@ TEST(CommandLineTest, PacingWindowIsInMilliseconds) {
   EXPECT_EQ(exit_of({"serve", "--pacing-window", "1001"}).status, 2);
 }
 
+TEST(CommandLineTest, DrainSpreadIsLessThanTheDeadline) {
+  EXPECT_EQ(parse({"serve"}).server.drain_spread, std::nullopt);
+  EXPECT_EQ(parse({"serve", "--drain-spread", "0"}).server.drain_spread, 0ms);
+  EXPECT_EQ(parse({"serve", "--drain-spread", "8.5", "--drain-timeout", "9"}).server.drain_spread,
+            8500ms);
+  EXPECT_THAT(exit_of({"serve", "--drain-spread", "9"}).text, HasSubstr("--drain-timeout"));
+}
+
 TEST(CommandLineTest, HelpIsNoError) {
   const CommandLineExit exit = exit_of({"serve", "--help"});
   EXPECT_EQ(exit.status, 0);
@@ -134,33 +147,17 @@ TEST(CommandLineTest, HelpIsNoError) {
 
 TEST(CommandLineTest, HelpOfServeNamesEveryLimitAndDeadline) {
   const std::string text = exit_of({"serve", "--help"}).text;
-  for (const char* option : {"--max-message-bytes",
-                             "--max-signaling-bytes",
-                             "--max-fragments",
-                             "--max-json-depth",
-                             "--max-body-bytes",
-                             "--max-header-bytes",
-                             "--max-header-count",
-                             "--max-target-bytes",
-                             "--max-waiting-requests",
-                             "--max-control-frames",
-                             "--max-queued-control-bytes",
-                             "--busy-queued-bytes",
-                             "--max-queued-media-bytes",
-                             "--max-media-age",
-                             "--pacing-window",
-                             "--max-connections",
-                             "--signaling-rate",
-                             "--signaling-burst",
-                             "--handshake-timeout",
-                             "--body-timeout",
-                             "--idle-timeout",
-                             "--write-timeout",
-                             "--message-timeout",
-                             "--ping-interval",
-                             "--ping-timeout",
-                             "--close-timeout",
-                             "--drain-timeout"}) {
+  for (const char* option :
+       {"--max-message-bytes",    "--drain-spread",           "--max-signaling-bytes",
+        "--max-fragments",        "--max-json-depth",         "--max-body-bytes",
+        "--max-header-bytes",     "--max-header-count",       "--max-target-bytes",
+        "--max-waiting-requests", "--max-control-frames",     "--max-queued-control-bytes",
+        "--busy-queued-bytes",    "--max-queued-media-bytes", "--max-media-age",
+        "--pacing-window",        "--max-connections",        "--signaling-rate",
+        "--signaling-burst",      "--handshake-timeout",      "--body-timeout",
+        "--idle-timeout",         "--write-timeout",          "--message-timeout",
+        "--ping-interval",        "--ping-timeout",           "--close-timeout",
+        "--drain-timeout"}) {
     EXPECT_THAT(text, HasSubstr(option));
   }
 }

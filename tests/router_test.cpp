@@ -48,6 +48,8 @@ TEST(RouterTest, FindsEveryEndpoint) {
   EXPECT_EQ(endpoint_of("/ws/voice/general/"), Endpoint::voice_socket);
   EXPECT_EQ(endpoint_of("/ws/signaling/"), Endpoint::signaling_socket);
   EXPECT_EQ(endpoint_of("/ws/notifications/"), Endpoint::notifications_socket);
+  EXPECT_EQ(endpoint_of("/livez"), Endpoint::livez);
+  EXPECT_EQ(endpoint_of("/readyz"), Endpoint::readyz);
 }
 
 TEST(RouterTest, TrailingSlashMakesNoDifference) {

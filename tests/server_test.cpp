@@ -107,12 +107,12 @@ TEST_F(ServerTest, StopClosesWebSocketsAsGoingAway) {
 TEST_F(ServerTest, StopFinishesARequestInFlight) {
   options_.drain_timeout = 30s;
   start();
-  SocketClient idle = connect_idle();
+  SocketClient idle = open_websocket("/ws/signaling/");
   SocketClient client = connect();
   client.send(request("POST", kChannels, "Content-Length: 12\r\nExpect: 100-continue\r\n"));
   ASSERT_THAT(client.read_response(), StartsWith("HTTP/1.1 100 "));  // the head has been read
   std::thread stopping([&] { server_->stop(); });
-  EXPECT_EQ(idle.read_to_end(), "");  // the drain has begun
+  EXPECT_EQ(idle.read_frame().first, kClose);  // the drain has begun
   idle.close();
   client.send(R"({"name":"x"})");
   const std::string response = client.read_to_end();
