@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <chrono>
 
 #include "header_tokens.hpp"
 #include "json_views.hpp"
@@ -164,11 +165,17 @@ HttpResponse make_failure_response(std::error_code error) {
   return make_detail_response(static_cast<unsigned>(status), error.message());
 }
 
+HttpResponse RestApi::fail(std::error_code error) {
+  HttpResponse response = make_failure_response(error);
+  if (response.status == 503) fault_log_.on_failure(error, std::chrono::steady_clock::now());
+  return response;
+}
+
 HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {
   const auto user = authenticator_->identify(find_authorization_key(request));
   if (!user) {
     return user.error() == Errc::unknown_user ? make_unauthorized_response()
-                                              : make_failure_response(user.error());
+                                              : fail(user.error());
   }
   switch (route.endpoint) {
     case Endpoint::channels:
@@ -213,7 +220,7 @@ HttpResponse RestApi::list_channels(const Identity& user, const Route& route) {
   const bool is_paged = after || limit;
   if (is_paged) ++page.limit;  // one more tells whether there is a next page
   auto channels = directory_->list_channels(user, page);
-  if (!channels) return make_failure_response(channels.error());
+  if (!channels) return fail(channels.error());
   HttpResponse response;
   if (is_paged && channels->size() > wanted) {
     channels->pop_back();
@@ -235,7 +242,8 @@ HttpResponse RestApi::create_channel(const Identity& user, const std::string& bo
   const auto name = ChannelName::parse(std::string_view(value->get_string()));
   if (!name) return make_field_errors_response({{"name", kBadName}});
   const auto channel = directory_->create_channel(user, *name);
-  if (!channel) return make_failure_response(channel.error());
+  if (!channel) return fail(channel.error());
+  fault_log_.on_write();
   return make_created_response(to_json(*channel));
 }
 
@@ -243,7 +251,7 @@ HttpResponse RestApi::get_channel(const Identity& user, ChannelId id) {
   const auto channel = directory_->get_channel(user, id);
   if (channel) return make_ok_response(to_json(*channel));
   return channel.error() == Errc::unknown_channel ? make_detail_response(404, "Not found.")
-                                                  : make_failure_response(channel.error());
+                                                  : fail(channel.error());
 }
 
 HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
@@ -255,7 +263,10 @@ HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
   if (!channel || !addressee) return make_field_errors_response(errors);
 
   const auto invitation = directory_->invite(user, ChannelId{*channel}, UserId{*addressee});
-  if (invitation) return make_created_response(to_json(*invitation));
+  if (invitation) {
+    fault_log_.on_write();
+    return make_created_response(to_json(*invitation));
+  }
   if (invitation.error() == Errc::unknown_user) {
     return make_field_errors_response({{"addressee", kUnknownUser}});
   }
@@ -266,7 +277,7 @@ HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
     if (known.error() == Errc::unknown_user) errors.emplace_back("addressee", kUnknownUser);
     return make_field_errors_response(errors);
   }
-  return make_failure_response(invitation.error());
+  return fail(invitation.error());
 }
 
 }  // namespace voicechan::server

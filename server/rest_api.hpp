@@ -4,6 +4,7 @@
 #include <string>
 
 #include "authenticator.hpp"
+#include "fault_log.hpp"
 #include "http_codec.hpp"
 #include "router.hpp"
 #include "voicechan/directory.hpp"
@@ -45,10 +46,12 @@ class RestApi {
   HttpResponse create_channel(const Identity& user, const std::string& body);
   HttpResponse get_channel(const Identity& user, ChannelId id);
   HttpResponse invite(const Identity& user, const std::string& body);
+  HttpResponse fail(std::error_code error);
 
   Directory* directory_;
   Store* store_;
   const Authenticator* authenticator_;
+  FaultLog fault_log_;
 };
 
 }  // namespace voicechan::server
