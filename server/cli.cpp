@@ -85,7 +85,7 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->capture_default_str();
   serve
       .add_option("--blocking-threads", options.blocking_threads,
-                  "Threads for the database; also how many writes can share one commit")
+                  "Threads that write to the database: so many writes can share one commit")
       ->check(CLI::Range(1u, 256u))
       ->capture_default_str();
   auto* const certificate =

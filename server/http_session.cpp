@@ -103,18 +103,20 @@ bool HttpSession::is_too_late() const noexcept {
 }
 
 void HttpSession::begin_rest(HttpRequest request, Route route) {
-  RestApi& api = connection_.worker().services().rest_api;
-  const bool is_accepted = connection_.worker().run_blocking(
-      connection_,
-      [&api, request = std::move(request), route = std::move(route)] {
-        try {
-          return api.handle(request, route);
-        } catch (const std::exception& error) {
-          spdlog::error("a request failed inside: {}", error.what());
-          return make_detail_response(500, "The server failed to answer this request.");
-        }
-      },
-      [this](const HttpResponse& response) { on_response(response); });
+  Worker& worker = connection_.worker();
+  const bool is_write = request.method == "POST";
+  auto job = [&api = worker.services().rest_api, request = std::move(request),
+              route = std::move(route)] {
+    try {
+      return api.handle(request, route);
+    } catch (const std::exception& error) {
+      spdlog::error("a request failed inside: {}", error.what());
+      return make_detail_response(500, "The server failed to answer this request.");
+    }
+  };
+  auto done = [this](const HttpResponse& response) { on_response(response); };
+  const bool is_accepted = is_write ? worker.run_writing(connection_, std::move(job), done)
+                                    : worker.run_blocking(connection_, std::move(job), done);
   if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
 }
 

@@ -27,6 +27,12 @@ unsigned worker_count(unsigned wanted) {
   return std::min<unsigned>(wanted == 0 ? cores : wanted, InProcessBackplane::kMaxHubs);
 }
 
+// Reads work on the page cache, so that a few threads do for any number of requests. They are apart
+// from writes: were all threads to wait for a lock or a slow disk, nobody could even connect.
+constexpr std::size_t kReadingThreads = 8;
+
+void log_failure(std::string_view what) { spdlog::error("a request failed inside: {}", what); }
+
 }  // namespace
 
 Server::Server(ServerOptions options, Store& store)
@@ -36,14 +42,14 @@ Server::Server(ServerOptions options, Store& store)
       authenticator_(store),
       origins_(options_.origins),
       rest_api_(directory_, store, authenticator_),
-      pool_(options_.blocking_threads, options_.max_waiting_requests,
-            [](std::string_view what) { spdlog::error("a request failed inside: {}", what); }),
+      pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
+      write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure),
       connection_counts_(options_.max_connections, options_.max_connections_per_address) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
-  const SharedServices services{options_, backplane_,         rest_api_, authenticator_,
-                                pool_,    connection_counts_, origins_,  phase_};
+  const SharedServices services{options_,    backplane_,         rest_api_, authenticator_, pool_,
+                                write_pool_, connection_counts_, origins_,  phase_};
   for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
@@ -83,6 +89,7 @@ void Server::end() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   pool_.stop();
+  write_pool_.stop();
 }
 
 void Server::stop() {

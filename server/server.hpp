@@ -63,6 +63,7 @@ class Server {
   const OriginPolicy origins_;
   RestApi rest_api_;
   BlockingPool pool_;
+  BlockingPool write_pool_;
   ConnectionCounts connection_counts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;

@@ -32,7 +32,8 @@ struct SharedServices {
   Backplane& backplane;
   RestApi& rest_api;
   const Authenticator& authenticator;
-  BlockingPool& pool;
+  BlockingPool& pool;        // what reads
+  BlockingPool& write_pool;  // what may wait for the disk, or for another process' lock
   ConnectionCounts& connection_counts;
   const OriginPolicy& origins;
   const std::atomic<ServicePhase>& phase;
@@ -76,7 +77,14 @@ class Worker {
   /// Runs `job` on the pool, if `connection` still exists then, and `done(result)` on this worker's
   /// thread, if it is open then. False if the pool is overloaded.
   template <class Job, class Done>
-  [[nodiscard]] bool run_blocking(Connection& connection, Job job, Done done);
+  [[nodiscard]] bool run_blocking(Connection& connection, Job job, Done done) {
+    return run_on(services_.pool, connection, std::move(job), std::move(done));
+  }
+  /// The same for what writes to the store.
+  template <class Job, class Done>
+  [[nodiscard]] bool run_writing(Connection& connection, Job job, Done done) {
+    return run_on(services_.write_pool, connection, std::move(job), std::move(done));
+  }
 
   ServicePhase phase() const noexcept { return services_.phase.load(std::memory_order_relaxed); }
 
@@ -112,6 +120,8 @@ class Worker {
   void retire(Connection& connection);
 
  private:
+  template <class Job, class Done>
+  bool run_on(BlockingPool& pool, Connection& connection, Job job, Done done);
   void begin_turn() noexcept;
   void end_turn();
   void adopt(asio::ip::tcp::socket socket, const ClientAddress& address);
@@ -159,9 +169,9 @@ class Worker {
 };
 
 template <class Job, class Done>
-bool Worker::run_blocking(Connection& connection, Job job, Done done) {
-  return services_.pool.post([this, weak = connection.weak_from_this(), job = std::move(job),
-                              done = std::move(done)]() mutable {
+bool Worker::run_on(BlockingPool& pool, Connection& connection, Job job, Done done) {
+  return pool.post([this, weak = connection.weak_from_this(), job = std::move(job),
+                    done = std::move(done)]() mutable {
     if (weak.expired()) return;
     post([weak = std::move(weak), result = job(), done = std::move(done)]() mutable {
       const auto alive = weak.lock();

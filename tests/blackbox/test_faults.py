@@ -405,9 +405,11 @@ class DatabaseTest(FaultCase):
 
     async def test_a_short_lock_of_the_database_delays_writes_and_nothing_else(self):
         with WriteLock(self.server.db) as lock:
-            tasks = [self.post() for _ in range(20)]
+            tasks = [self.post() for _ in range(200)]  # more than there are threads
             for _ in range(20):
                 self.assertLess(await self.in_time("GET", CHANNELS), 1.0 * SCALE)
+            newcomer = await in_time(self.connect(voice("newcomer"), self.bob), 2, "a handshake")
+            await newcomer.close()
             before = self.exchanges
             await eventually(lambda: self.exchanges > before + 10, "the talk goes on")
             self.assertFalse(any(task.done() for task in tasks))
