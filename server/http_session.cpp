@@ -152,8 +152,9 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
 void HttpSession::on_identified(const Handshake& handshake, const Route& route,
                                 Result<Identity> user) {
   if (!user) {
-    return on_response(user.error() == Errc::unknown_user ? make_unauthorized_response()
-                                                          : make_failure_response(user.error()));
+    return on_response(user.error() == Errc::unknown_user
+                           ? make_unauthorized_response()
+                           : connection_.worker().services().rest_api.fail(user.error()));
   }
   const ServicePhase phase = connection_.worker().phase();
   if (!is_ready(phase)) return on_response(make_refusal_response(phase));

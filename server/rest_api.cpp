@@ -174,8 +174,7 @@ HttpResponse RestApi::fail(std::error_code error) {
 HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {
   const auto user = authenticator_->identify(find_authorization_key(request));
   if (!user) {
-    return user.error() == Errc::unknown_user ? make_unauthorized_response()
-                                              : fail(user.error());
+    return user.error() == Errc::unknown_user ? make_unauthorized_response() : fail(user.error());
   }
   switch (route.endpoint) {
     case Endpoint::channels:

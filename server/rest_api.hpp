@@ -41,12 +41,14 @@ class RestApi {
   /// Answers a request to a REST endpoint that `answer_early` let pass.
   HttpResponse handle(const HttpRequest& request, const Route& route);
 
+  /// As `make_failure_response`; a store that does not serve is logged, once in a while.
+  HttpResponse fail(std::error_code error);
+
  private:
   HttpResponse list_channels(const Identity& user, const Route& route);
   HttpResponse create_channel(const Identity& user, const std::string& body);
   HttpResponse get_channel(const Identity& user, ChannelId id);
   HttpResponse invite(const Identity& user, const std::string& body);
-  HttpResponse fail(std::error_code error);
 
   Directory* directory_;
   Store* store_;

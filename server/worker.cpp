@@ -67,9 +67,9 @@ void Worker::run() {
   while (!is_ending_) {
     try {
       io_.run_one();
-      for (int i = 1; i < kHandlersPerTurn && io_.poll_one() > 0; ++i) {
-      }
-      end_turn();
+      int handled = 1;
+      while (handled < kHandlersPerTurn && io_.poll_one() > 0) ++handled;
+      end_turn(handled == kHandlersPerTurn);
     } catch (const std::exception& error) {
       // Connections guard themselves; what comes here is about the worker itself.
       spdlog::error("a worker's event handler failed: {}", error.what());
@@ -80,7 +80,7 @@ void Worker::run() {
   next_turn_timer_.cancel();
   drain_timer_.cancel();
   io_.poll();  // lets handlers of what was cut go
-  end_turn();
+  end_turn(false);
 }
 
 void Worker::begin_turn() noexcept {
@@ -88,9 +88,9 @@ void Worker::begin_turn() noexcept {
   now_ = std::chrono::steady_clock::now();
 }
 
-void Worker::end_turn() {
+void Worker::end_turn(bool has_more) {
   begin_turn();
-  wheel_.advance(now_);
+  if (stall_guard_.may_judge(now_, has_more)) wheel_.advance(now_);
   const MonotonicTime next_tick = hub_->tick(now_);
   recheck_held_back();
   for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
@@ -257,7 +257,7 @@ void Worker::cut_what_is_left() {
   listener_.refuse_waiting(make_refusal_response(ServicePhase::ended));
   const auto left = connections_;
   for (const auto& connection : left) connection->drain();
-  end_turn();
+  end_turn(false);
   for (const auto& connection : left) connection->abort("the server stops");
   listener_.close();
 }

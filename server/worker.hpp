@@ -21,6 +21,7 @@
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
 #include "service_phase.hpp"
+#include "stall_guard.hpp"
 #include "tls.hpp"
 #include "voicechan/hub.hpp"
 
@@ -123,7 +124,8 @@ class Worker {
   template <class Job, class Done>
   bool run_on(BlockingPool& pool, Connection& connection, Job job, Done done);
   void begin_turn() noexcept;
-  void end_turn();
+  /// `has_more`: the turn was too short for all that was ready.
+  void end_turn(bool has_more);
   void adopt(asio::ip::tcp::socket socket, const ClientAddress& address);
   void refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
               ConnectionCounts::Refusal reason);
@@ -140,6 +142,7 @@ class Worker {
   SharedServices services_;
   asio::io_context io_;
   DeadlineWheel wheel_;
+  StallGuard stall_guard_;
   std::unique_ptr<Hub> hub_;
   asio::steady_timer timer_;
   asio::steady_timer next_turn_timer_;

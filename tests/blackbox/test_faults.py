@@ -7,11 +7,12 @@ import contextlib
 import json
 import os
 import random
+import signal
 import time
 import unittest
 
-from harness import (CHANNELS, COSTS_COUNT, NOTIFICATIONS, OP_BINARY, OP_PING, OP_TEXT, SCALE,
-                     SIGNALING, LiveCase, Server, WriteLock, close_payload, eventually, frame,
+from harness import (CHANNELS, COSTS_COUNT, NOTIFICATIONS, OP_BINARY, OP_PING, OP_PONG, OP_TEXT,
+                     SCALE, SIGNALING, LiveCase, Server, WriteLock, close_payload, eventually, frame,
                      in_time, upgrade_request, voice, within)
 
 MIB = 1 << 20
@@ -396,6 +397,48 @@ class ExhaustionTest(FaultCase):
                              "descriptors return", 8)
         await keep_alive.close()
         await self.check_unharmed()
+
+
+class StallTest(LiveCase):
+    """The machine is suspended for a while; the clients are not to blame."""
+
+    options = ("--workers", "1", "--ping-interval", "1", "--ping-timeout", "3")
+
+    @contextlib.contextmanager
+    def suspended(self):
+        self.server.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.signal(signal.SIGCONT)
+
+    async def test_who_answered_in_time_stays(self):
+        clients = [await self.raw_websocket(voice("stall"), self.bob) for _ in range(100)]
+        pings = await asyncio.gather(*(client.frame() for client in clients))
+        self.assertEqual({ping.opcode for ping in pings}, {OP_PING})
+        with self.suspended():
+            for client, ping in zip(clients, pings):
+                await client.send_frame(OP_PONG, ping.payload)
+            await asyncio.sleep(4)  # longer than the deadline
+        speaker = await self.connect(voice("stall"), self.alice)
+        await speaker.send("still there?")
+
+        async def hears(client):
+            while (got := await client.frame()).opcode == OP_PING:
+                await client.send_frame(OP_PONG, got.payload)
+            return got.payload
+        heard = await asyncio.gather(*map(hears, clients))
+        self.assertEqual(set(heard), {b"still there?"})
+
+    async def test_those_who_connect_meanwhile_are_served(self):
+        request = f"GET {CHANNELS} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with self.suspended():
+            waiting = [await self.raw() for _ in range(300)]
+            for connection in waiting:
+                await connection.send(request)
+            await asyncio.sleep(1.5)  # a stall
+        answers = await asyncio.gather(*(connection.response() for connection in waiting))
+        self.assertEqual({answer.status for answer in answers}, {401})
 
 
 class DatabaseTest(FaultCase):
