@@ -52,7 +52,7 @@ class FreshnessGate {
   /// which doubles up to the greater one as long as echoes come without delay: so old may audio
   /// become before a peer is found out that ceases to read.
   static constexpr std::chrono::milliseconds kLeastEchoInterval{500};
-  static constexpr std::chrono::milliseconds kMostEchoInterval{2000};
+  static constexpr std::chrono::milliseconds kMostEchoInterval{4000};
   /// The same as `kLateEcho` for these: a peer that is busy for a moment is not slow.
   static constexpr std::chrono::milliseconds kVeryLateEcho{200};
   /// So many late echoes in succession are no matter of a burst any more.

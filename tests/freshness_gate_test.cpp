@@ -102,7 +102,7 @@ TEST_F(FreshnessGateTest, StaysOpenForAPeerThatAcknowledges) {
     acknowledge();
     if (is_echo_asked) echo();
   }
-  EXPECT_NEAR(echo_requests, 11, 1);  // 20 s
+  EXPECT_NEAR(echo_requests, 6, 1);  // in 20 s
 }
 
 TEST_F(FreshnessGateTest, StaysOpenForAFarPeer) {
@@ -117,7 +117,7 @@ TEST_F(FreshnessGateTest, StaysOpenForAFarPeer) {
     if (is_echo_asked && now >= echo_requested_at + path.least) echo();
     ASSERT_TRUE(speak()) << "frame " << i;
   }
-  EXPECT_NEAR(echo_requests, 11, 2);
+  EXPECT_NEAR(echo_requests, 6, 1);
 }
 
 TEST_F(FreshnessGateTest, AnEchoThatStaysAwayHoldsMediaBack) {
@@ -164,7 +164,7 @@ TEST_F(FreshnessGateTest, AReaderAtHalfTheRateIsFoundOutByTheNextEcho) {
     if (is_echo_asked && read >= ping_at) echo();
   } while (!gate.is_slow());
   const std::size_t unread = written - written_before - read;
-  EXPECT_LT(unread, 75 * kFrameBytes) << "1.5 s of audio";
+  EXPECT_LT(unread, 150 * kFrameBytes) << "3 s of audio";
 }
 
 TEST_F(FreshnessGateTest, OneThatHasNeverAnsweredGetsAllThatItsKernelTakes) {

@@ -128,7 +128,8 @@ class ThrottledReaderTest(Case):
         slowed_at = time.monotonic()
         await self.listener.read(8, 2000)  # of 3,100
         self.check_order()
-        # Two seconds until he is asked for an echo, in which he falls behind by 1.1 s.
+        # He is asked for an echo 1, 2, 4 and 8 s after the first audio, so within two seconds here,
+        # in which he falls behind by 1.1 s.
         self.assertLess(self.listener.oldest(slowed_at), 2)
         self.assertLess(self.listener.oldest(time.monotonic() - 3), 0.5)
         heard = sum(came_at >= slowed_at for came_at, _ in self.listener.ages)
