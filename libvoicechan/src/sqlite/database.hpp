@@ -103,4 +103,10 @@ class Query {
   sqlite3_stmt* handle_;
 };
 
+/// Why a query gave no (useful) row: it has failed, or else `absent`.
+inline std::error_code no_row(const Query& query, Errc absent) noexcept {
+  const auto error = query.error();
+  return error ? error : make_error_code(absent);
+}
+
 }  // namespace voicechan::sqlite

@@ -1,13 +1,12 @@
 #include "voicechan/sqlite_store.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <thread>
 #include <utility>
 
 #include "sqlite/commit_queue.hpp"
 #include "sqlite/database.hpp"
+#include "sqlite/schema.hpp"
 #include "store_answer.hpp"
 #include "voicechan/mutex.hpp"
 
@@ -19,103 +18,10 @@ namespace {
 
 using sqlite::CommitQueue;
 using sqlite::Connection;
+using sqlite::no_row;
+using sqlite::prepare_file;
 using sqlite::Query;
 using sqlite::Statement;
-
-/// Step i takes a file from user_version i to i + 1. Steps that have been released never change.
-///
-/// `creator`, `addressee` and `inviter` refer to users by id without a foreign key: what a removed
-/// user created stays. AUTOINCREMENT keeps the id of a removed row from being given again.
-constexpr std::array kMigrations = {
-    R"sql(
-      CREATE TABLE users (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL UNIQUE,
-        key_digest BLOB NOT NULL UNIQUE  -- SHA-256
-      ) STRICT;
-      CREATE TABLE channels (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL,
-        creator INTEGER NOT NULL,
-        created_at INTEGER NOT NULL  -- microseconds since 1970, UTC
-      ) STRICT;
-      CREATE TABLE invitations (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        channel INTEGER NOT NULL REFERENCES channels (id),
-        addressee INTEGER NOT NULL,
-        inviter INTEGER NOT NULL,
-        status TEXT NOT NULL,
-        created_at INTEGER NOT NULL  -- microseconds since 1970, UTC
-      ) STRICT;
-    )sql",
-};
-constexpr std::int64_t kLatestVersion = kMigrations.size();
-
-/// PRAGMA application_id of our files: "VCHN".
-constexpr std::int64_t kApplicationId = 0x5643'484E;
-
-/// Why a query gave no (useful) row: it has failed, or else `absent`.
-std::error_code no_row(const Query& query, Errc absent) noexcept {
-  const auto error = query.error();
-  return error ? error : make_error_code(absent);
-}
-
-/// The file's schema version, 0 if it is empty. A file of somebody else is only looked at.
-Result<std::int64_t> read_version(const Connection& db) {
-  Statement statement(db,
-                      "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
-                      " FROM pragma_application_id, pragma_user_version");
-  Query query(statement);
-  if (!query.next()) return no_row(query, Errc::store_corrupt);
-  const auto application_id = query.integer(0);
-  const auto version = query.integer(1);
-  const auto objects = query.integer(2);
-
-  if (application_id == 0 && version == 0 && objects == 0) return version;
-  if (application_id != kApplicationId || version < 1) return Errc::store_corrupt;
-  if (version > kLatestVersion) return Errc::store_too_new;
-  return version;
-}
-
-/// Switches to the write-ahead log, which the file remembers. SQLite's own waiting does not cover
-/// two processes that switch a new file at the same time.
-std::error_code enter_wal_mode(const Connection& db, std::chrono::milliseconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  Statement statement(db, "PRAGMA journal_mode = WAL");
-  for (;;) {
-    {
-      Query query(statement);
-      // Any answer but "wal": the file system lacks the shared memory that it needs.
-      if (query.next() && query.text(0) == "wal") return {};
-      const bool is_over = std::chrono::steady_clock::now() >= deadline;
-      if (!query.is_busy() || is_over) return no_row(query, Errc::store_unavailable);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
-
-std::error_code apply_migrations(Connection& db) {
-  const auto version = read_version(db);  // again: another process may have been faster
-  if (!version) return version.error();
-  for (auto step = *version; step < kLatestVersion; ++step) {
-    if (const auto error = db.execute(kMigrations[static_cast<std::size_t>(step)])) return error;
-  }
-  return db.execute("PRAGMA application_id = " + std::to_string(kApplicationId) +
-                    "; PRAGMA user_version = " + std::to_string(kLatestVersion));
-}
-
-std::error_code prepare_file(Connection& db, std::chrono::milliseconds patience) {
-  const auto version = read_version(db);
-  if (!version) return version.error();
-  if (const auto error = enter_wal_mode(db, patience)) return error;
-  if (*version == kLatestVersion) return {};
-
-  if (const auto error = db.execute("BEGIN IMMEDIATE")) return error;
-  auto error = apply_migrations(db);
-  if (!error) error = db.execute("COMMIT");
-  if (error && db.is_in_transaction()) (void)db.execute("ROLLBACK");
-  return error;
-}
 
 /// The connection that writes. Each operation changes the file with at most one statement, its
 /// last: SQLite undoes a failed statement by itself, so that an operation that is refused leaves

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <chrono>
+#include <system_error>
+
+#include "sqlite/database.hpp"
+
+namespace voicechan::sqlite {
+
+/// Makes a file ready: checks that it is ours, switches it to the write-ahead log, and brings its
+/// tables to the latest version in one transaction. A file of somebody else is left alone. Waits
+/// for other processes as long as `patience`.
+std::error_code prepare_file(Connection& db, std::chrono::milliseconds patience);
+
+}  // namespace voicechan::sqlite
