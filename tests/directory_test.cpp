@@ -57,7 +57,14 @@ class FailingStore final : public Store {
   Result<Identity> remove_user(const Username&) noexcept override { return kError; }
   Result<std::vector<Identity>> list_users() noexcept override { return kError; }
   Result<Identity> get_user(UserId) noexcept override { return kError; }
+  Result<Identity> get_user_by_name(const Username&) noexcept override { return kError; }
   Result<Identity> get_user_by_key(const KeyDigest&) noexcept override { return kError; }
+  Result<RevokedToken> revoke_token(const TokenId&, WallTime, WallTime) noexcept override {
+    return kError;
+  }
+  Result<bool> is_token_revoked(const TokenId&) noexcept override { return kError; }
+  Result<std::vector<RevokedToken>> list_revoked_tokens() noexcept override { return kError; }
+  Result<std::int64_t> count_revocations() noexcept override { return kError; }
 };
 
 class DirectoryTest : public ::testing::Test {

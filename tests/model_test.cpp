@@ -89,6 +89,24 @@ TEST(UsernameTest, ControlCharactersAndIllFormedUtf8AreRefused) {
   }
 }
 
+TEST(TokenIdTest, AnyTextWithoutControlCharactersIsTaken) {
+  for (const char* text : {"1", "7f0d8a3e-3f4b-4c6e-9c1e-0a6d9d8e7f60", "a b", "жетон", "a/b"}) {
+    EXPECT_EQ(parsed<TokenId>(text), "<" + std::string(text) + ">");
+  }
+}
+
+TEST(TokenIdTest, LengthIsCountedInBytes) {
+  EXPECT_TRUE(TokenId::parse(std::string(255, 'a')));
+  EXPECT_EQ(error_of<TokenId>(std::string(256, 'a')), Errc::invalid_name);
+  EXPECT_EQ(error_of<TokenId>(""), Errc::invalid_name);
+}
+
+TEST(TokenIdTest, ControlCharactersAndIllFormedUtf8AreRefused) {
+  for (const char* text : {"a\n", "a\x7F", "a\u009B", "\xC0\xAF", "\x80"}) {
+    EXPECT_EQ(error_of<TokenId>(text), Errc::invalid_name) << text;
+  }
+}
+
 TEST(RoomNameTest, ExamplesOfTheContractAreTaken) {
   for (const char* text : {"general", "Загальна кімната", "team.42-a"}) {
     EXPECT_TRUE(RoomName::parse(text)) << text;

@@ -163,7 +163,7 @@ TEST_F(SqliteStoreTest, IdOfARemovedUserIsNotGivenAgainAfterReopening) {
 TEST_F(SqliteStoreTest, NewFileIsMigratedToTheLatestVersionAndMarkedAsOurs) {
   open_or_fail();
   RawConnection raw(path());
-  EXPECT_EQ(raw.query("PRAGMA user_version"), "1");
+  EXPECT_EQ(raw.query("PRAGMA user_version"), "2");
   EXPECT_EQ(raw.query("PRAGMA application_id"), std::to_string(0x5643484E));
   EXPECT_EQ(raw.query("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(raw.query("PRAGMA integrity_check"), "ok");
@@ -172,6 +172,61 @@ TEST_F(SqliteStoreTest, NewFileIsMigratedToTheLatestVersionAndMarkedAsOurs) {
 TEST_F(SqliteStoreTest, EmptyFileIsMigratedToo) {
   write_file("");
   EXPECT_TRUE(create_channel(*open_or_fail()));
+}
+
+/// What version 0.1 wrote, with a user and a channel.
+constexpr const char* kVersion1 = R"sql(
+  CREATE TABLE users (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    key_digest BLOB NOT NULL UNIQUE
+  ) STRICT;
+  CREATE TABLE channels (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    creator INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE invitations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel INTEGER NOT NULL REFERENCES channels (id),
+    addressee INTEGER NOT NULL,
+    inviter INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO users (id, name, key_digest) VALUES (7, 'olena', zeroblob(32));
+  INSERT INTO channels (name, creator, created_at) VALUES ('general', 7, 1);
+  PRAGMA application_id = 0x5643484E;
+  PRAGMA user_version = 1;
+)sql";
+
+TEST_F(SqliteStoreTest, FileOfVersion1IsMigratedAndKeepsWhatItHas) {
+  RawConnection(path()).execute(kVersion1);
+  const auto store = open_or_fail();
+  EXPECT_EQ(store->get_user_by_key({})->id, UserId{7});
+  EXPECT_EQ(count_channels(*store), 1u);
+  EXPECT_EQ(*store->count_revocations(), 0);
+  EXPECT_EQ(RawConnection(path()).query("PRAGMA user_version"), "2");
+  ASSERT_TRUE(store->replace_user_key(username("olena"), digest(1)));
+  EXPECT_EQ(*store->count_revocations(), 1);
+}
+
+TEST_F(SqliteStoreTest, RevocationsOfAnotherConnectionAreCounted) {
+  const auto here = open_or_fail();
+  const auto there = open_or_fail();
+  ASSERT_TRUE(there->create_user(username("olena"), digest(1)));
+  const auto before = *here->count_revocations();
+  ASSERT_TRUE(there->remove_user(username("olena")));
+  EXPECT_LT(before, *here->count_revocations());
+}
+
+TEST_F(SqliteStoreTest, UserRemovedByHandIsCountedToo) {
+  const auto store = open_or_fail();
+  ASSERT_TRUE(store->create_user(username("olena"), digest(1)));
+  const auto before = *store->count_revocations();
+  RawConnection(path()).execute("DELETE FROM users");
+  EXPECT_LT(before, *store->count_revocations());
 }
 
 TEST_F(SqliteStoreTest, ReopeningChangesNothing) {
@@ -201,7 +256,7 @@ TEST_F(SqliteStoreTest, KeysAreStoredAsDigestsOnly) {
 
 TEST_F(SqliteStoreTest, NewerVersionIsRefusedAndLeftAlone) {
   open_or_fail();
-  RawConnection(path()).execute("PRAGMA user_version = 2");
+  RawConnection(path()).execute("PRAGMA user_version = 3");
   const auto before = read_file();
   EXPECT_EQ(open().error(), Errc::store_too_new);
   EXPECT_TRUE(read_file() == before);
@@ -254,7 +309,7 @@ TEST_F(SqliteStoreTest, MissingTableIsCorruption) {
 }
 
 TEST_F(SqliteStoreTest, FileOfOursWithoutTablesIsCorruptAndDoesNotCrash) {
-  RawConnection(path()).execute("PRAGMA application_id = 0x5643484E; PRAGMA user_version = 1");
+  RawConnection(path()).execute("PRAGMA application_id = 0x5643484E; PRAGMA user_version = 2");
   const auto store = open_or_fail();
   EXPECT_EQ(create_channel(*store).error(), Errc::store_corrupt);
   EXPECT_EQ(store->get_channel(ChannelId{1}).error(), Errc::store_corrupt);

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "voicechan/store.hpp"
@@ -82,6 +83,12 @@ class StoreConformanceTest : public ::testing::TestWithParam<StoreFactory> {
   }
   Identity create_user(std::string_view name, int key) {
     return store_->create_user(username(name), digest(key)).value();
+  }
+  RevokedToken revoke(std::string_view id, WallTime until = kTime, WallTime now = kTime) {
+    return store_->revoke_token(*TokenId::parse(id), until, now).value();
+  }
+  bool is_revoked(std::string_view id) {
+    return store_->is_token_revoked(*TokenId::parse(id)).value();
   }
   std::vector<std::int64_t> list_ids(std::int64_t after, std::size_t limit) {
     return ids_of(store_->list_channels(ChannelId{after}, limit).value());
@@ -254,12 +261,13 @@ TEST_P(StoreConformanceTest, InvitationOfARemovedUserIsRefused) {
   EXPECT_EQ(store().create_invitation(channel, user, user, kTime).error(), Errc::unknown_user);
 }
 
-TEST_P(StoreConformanceTest, CreatedUserIsFoundByIdAndByKey) {
+TEST_P(StoreConformanceTest, CreatedUserIsFoundByIdByKeyAndByName) {
   const auto created = store().create_user(username("olena"), digest(1));
   ASSERT_TRUE(created);
   EXPECT_GT(created->id.value, 0);
   EXPECT_EQ(created->username, "olena");
-  for (const auto& found : {store().get_user(created->id), store().get_user_by_key(digest(1))}) {
+  for (const auto& found : {store().get_user(created->id), store().get_user_by_key(digest(1)),
+                            store().get_user_by_name(username("olena"))}) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->id, created->id);
     EXPECT_EQ(found->username, "olena");
@@ -316,6 +324,8 @@ TEST_P(StoreConformanceTest, UnknownUsersAreUnknown) {
   create_user("olena", 1);
   EXPECT_EQ(store().get_user(UserId{99}).error(), Errc::unknown_user);
   EXPECT_EQ(store().get_user(UserId{0}).error(), Errc::unknown_user);
+  EXPECT_EQ(store().get_user_by_name(username("taras")).error(), Errc::unknown_user);
+  EXPECT_EQ(store().get_user_by_name(username("Olena")).error(), Errc::unknown_user);
   EXPECT_EQ(store().get_user_by_key(digest(2)).error(), Errc::unknown_user);
   EXPECT_EQ(store().replace_user_key(username("taras"), digest(2)).error(), Errc::unknown_user);
   EXPECT_EQ(store().remove_user(username("taras")).error(), Errc::unknown_user);
@@ -351,6 +361,7 @@ TEST_P(StoreConformanceTest, RemovedUserAndHisKeyAreGone) {
   EXPECT_EQ(removed->id, created.id);
   EXPECT_EQ(removed->username, "olena");
   EXPECT_EQ(store().get_user(created.id).error(), Errc::unknown_user);
+  EXPECT_EQ(store().get_user_by_name(username("olena")).error(), Errc::unknown_user);
   EXPECT_EQ(store().get_user_by_key(digest(1)).error(), Errc::unknown_user);
   EXPECT_TRUE(store().list_users()->empty());
   EXPECT_EQ(store().remove_user(username("olena")).error(), Errc::unknown_user);
@@ -395,6 +406,73 @@ TEST_P(StoreConformanceTest, UsersAreListedByAscendingId) {
   for (const auto& user : *users) listed.push_back(user.id);
   EXPECT_EQ(listed, (std::vector<UserId>{taras, ivan, olena_again}));
   EXPECT_LT(olena, ivan);
+}
+
+TEST_P(StoreConformanceTest, RevokedTokenIsFoundByItsExactIdOnly) {
+  EXPECT_FALSE(is_revoked("a"));
+  revoke("a");
+  EXPECT_TRUE(is_revoked("a"));
+  EXPECT_FALSE(is_revoked("A"));
+  EXPECT_FALSE(is_revoked("a "));
+  EXPECT_FALSE(is_revoked("b"));
+}
+
+TEST_P(StoreConformanceTest, RevokedTokensAreListedByIdWithTheirTime) {
+  EXPECT_TRUE(store().list_revoked_tokens()->empty());
+  revoke("жетон", kTime + std::chrono::microseconds(1));
+  revoke("b");
+  revoke("a");
+  const auto tokens = store().list_revoked_tokens();
+  ASSERT_TRUE(tokens);
+  ASSERT_EQ(tokens->size(), 3u);
+  EXPECT_EQ((*tokens)[0].id, "a");
+  EXPECT_EQ((*tokens)[1].id, "b");
+  EXPECT_EQ((*tokens)[2].id, "жетон");
+  EXPECT_EQ((*tokens)[2].until, kTime + std::chrono::microseconds(1));
+}
+
+TEST_P(StoreConformanceTest, TokenThatIsRevokedTwiceStaysRevokedForTheLongerTime) {
+  using std::chrono::hours;
+  EXPECT_EQ(revoke("a", kTime + hours(2)).until, kTime + hours(2));
+  EXPECT_EQ(revoke("a", kTime + hours(1)).until, kTime + hours(2));
+  EXPECT_EQ(revoke("a", kTime + hours(3)).until, kTime + hours(3));
+  EXPECT_EQ(store().list_revoked_tokens()->size(), 1u);
+  EXPECT_EQ(store().list_revoked_tokens()->front().until, kTime + hours(3));
+}
+
+TEST_P(StoreConformanceTest, TokensWhoseTimeHasPassedByTheGraceAreForgotten) {
+  const auto later = kTime + kRevokedTokenGrace;
+  revoke("past", kTime - std::chrono::microseconds(1));
+  revoke("in grace", kTime);
+  revoke("lasting", later);
+  EXPECT_TRUE(is_revoked("past"));
+  revoke("new", later, later);
+  EXPECT_FALSE(is_revoked("past"));
+  EXPECT_TRUE(is_revoked("in grace"));
+  EXPECT_TRUE(is_revoked("lasting"));
+  EXPECT_TRUE(is_revoked("new"));
+}
+
+TEST_P(StoreConformanceTest, EveryRevocationIsCountedAndNothingElse) {
+  auto last = store().count_revocations().value();
+  const auto has_grown = [&] {
+    const auto count = store().count_revocations().value();
+    return std::exchange(last, count) < count;
+  };
+  create_channel();
+  create_user("olena", 1);
+  create_user("taras", 2);
+  ASSERT_FALSE(store().remove_user(username("nobody")));
+  ASSERT_FALSE(store().replace_user_key(username("nobody"), digest(3)));
+  EXPECT_FALSE(has_grown());
+  ASSERT_TRUE(store().replace_user_key(username("olena"), digest(3)));
+  EXPECT_TRUE(has_grown());
+  ASSERT_TRUE(store().remove_user(username("taras")));
+  EXPECT_TRUE(has_grown());
+  revoke("a");
+  EXPECT_TRUE(has_grown());
+  ASSERT_TRUE(store().get_user_by_key(digest(3)));
+  EXPECT_FALSE(has_grown());
 }
 
 TEST_P(StoreConformanceTest, ChannelsOfManyThreadsGetDistinctIdsAndAreAllThere) {

@@ -2,6 +2,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "constant_time.hpp"
 #include "store_answer.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/store.hpp"
@@ -90,6 +91,7 @@ class MemoryStore final : public Store {
       if (!ids_by_key_.emplace(key, identity.id).second) return Errc::user_exists;
       ids_by_key_.erase(user->second.key);
       user->second.key = key;
+      ++revocations_;
       return identity;
     });
   }
@@ -103,6 +105,7 @@ class MemoryStore final : public Store {
       ids_by_key_.erase(user->second.key);
       ids_by_name_.erase(name.str());
       users_.erase(user);
+      ++revocations_;
       return identity;
     });
   }
@@ -126,13 +129,62 @@ class MemoryStore final : public Store {
     });
   }
 
+  Result<Identity> get_user_by_name(const Username& name) noexcept override {
+    return answer([&]() -> Result<Identity> {
+      const MutexLock lock(mutex_);
+      const auto user = find_user(name);
+      if (user == users_.end()) return Errc::unknown_user;
+      return user->second.identity;
+    });
+  }
+
   Result<Identity> get_user_by_key(const KeyDigest& key) noexcept override {
     return answer([&]() -> Result<Identity> {
       const MutexLock lock(mutex_);
       const auto id = ids_by_key_.find(key);
       if (id == ids_by_key_.end()) return Errc::unknown_user;
-      return users_.at(id->second).identity;
+      const User& user = users_.at(id->second);
+      if (!equal_in_constant_time(user.key, key)) return Errc::unknown_user;
+      return user.identity;
     });
+  }
+
+  Result<RevokedToken> revoke_token(const TokenId& id, WallTime until,
+                                    WallTime now) noexcept override {
+    return answer([&]() -> Result<RevokedToken> {
+      const MutexLock lock(mutex_);
+      const auto [token, is_new] = revoked_tokens_.emplace(id.str(), until);
+      token->second = std::max(token->second, until);
+      RevokedToken revoked{token->first, token->second};
+      if (!is_new) return revoked;
+      ++revocations_;
+      for (auto entry = revoked_tokens_.begin(); entry != revoked_tokens_.end();) {
+        const bool has_passed = entry->second < now - kRevokedTokenGrace;
+        entry = has_passed ? revoked_tokens_.erase(entry) : std::next(entry);
+      }
+      return revoked;
+    });
+  }
+
+  Result<bool> is_token_revoked(const TokenId& id) noexcept override {
+    return answer([&]() -> Result<bool> {
+      const MutexLock lock(mutex_);
+      return revoked_tokens_.count(id.str()) != 0;
+    });
+  }
+
+  Result<std::vector<RevokedToken>> list_revoked_tokens() noexcept override {
+    return answer([&]() -> Result<std::vector<RevokedToken>> {
+      const MutexLock lock(mutex_);
+      std::vector<RevokedToken> tokens;
+      for (const auto& [id, until] : revoked_tokens_) tokens.push_back({id, until});
+      return tokens;
+    });
+  }
+
+  Result<std::int64_t> count_revocations() noexcept override {
+    const MutexLock lock(mutex_);
+    return revocations_;
   }
 
  private:
@@ -158,6 +210,8 @@ class MemoryStore final : public Store {
   Users users_ VOICECHAN_GUARDED_BY(mutex_);
   std::unordered_map<std::string, UserId> ids_by_name_ VOICECHAN_GUARDED_BY(mutex_);
   std::map<KeyDigest, UserId> ids_by_key_ VOICECHAN_GUARDED_BY(mutex_);
+  std::map<std::string, WallTime> revoked_tokens_ VOICECHAN_GUARDED_BY(mutex_);  // id, until
+  std::int64_t revocations_ VOICECHAN_GUARDED_BY(mutex_) = 0;
   std::int64_t last_user_id_ VOICECHAN_GUARDED_BY(mutex_) = 0;
 };
 

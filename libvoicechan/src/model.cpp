@@ -8,6 +8,7 @@ namespace {
 constexpr std::size_t kMaxChannelNameCharacters = 255;
 constexpr std::size_t kMaxUsernameCharacters = 150;
 constexpr std::size_t kMaxRoomNameBytes = 200;
+constexpr std::size_t kMaxTokenIdBytes = 255;
 
 /// The number of characters in `text`; nothing if it is not UTF-8 or `is_forbidden` finds one.
 template <class Predicate>
@@ -36,6 +37,12 @@ Result<Username> Username::parse(std::string_view text) {
       text, [](char32_t c) { return unicode::is_control(c) || unicode::is_white_space(c); });
   if (!length || *length == 0 || *length > kMaxUsernameCharacters) return Errc::invalid_name;
   return Username(std::string(text));
+}
+
+Result<TokenId> TokenId::parse(std::string_view text) {
+  if (text.empty() || text.size() > kMaxTokenIdBytes) return Errc::invalid_name;
+  if (!count_characters(text, unicode::is_control)) return Errc::invalid_name;
+  return TokenId(std::string(text));
 }
 
 Result<RoomName> RoomName::parse(std::string_view text) {

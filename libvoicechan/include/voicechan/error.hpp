@@ -23,7 +23,8 @@ enum class Errc {
   rate_limited,
   /// The room has as many members as it may have.
   room_full,
-  /// A channel name or user name is empty, too long, not UTF-8, or has control characters.
+  /// A channel name, user name or token id is empty, too long, not UTF-8, or has control
+  /// characters.
   invalid_name,
   /// A room name is empty, too long, not UTF-8, or has a slash or control characters.
   invalid_room,

@@ -45,6 +45,27 @@ class Username {
   std::string text_;
 };
 
+/// The id by which one token can be revoked (the `jti` of a JWT): 1 to 255 bytes of UTF-8 without
+/// control characters. Compared byte by byte.
+class TokenId {
+ public:
+  /// Checks. Fails with `Errc::invalid_name`.
+  static Result<TokenId> parse(std::string_view text);
+
+  const std::string& str() const noexcept { return text_; }
+
+ private:
+  explicit TokenId(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+
+/// A token on the deny-list.
+struct RevokedToken {
+  std::string id;
+  /// From then on the token would have been refused anyway.
+  WallTime until;
+};
+
 /// The name of a live room: 1 to 200 bytes of UTF-8 without `/` and control characters. Compared
 /// byte by byte, never trimmed or normalised.
 class RoomName {

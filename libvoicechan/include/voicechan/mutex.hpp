@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -53,6 +54,14 @@ class ConditionVariable {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
     lock.release();
+  }
+  /// False if `deadline` came first.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
+      VOICECHAN_REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    const bool was_notified = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
+    lock.release();
+    return was_notified;
   }
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +17,10 @@ struct IssuedInvitation {
   Invitation invitation;
   std::string channel_name;
 };
+
+/// How long a token stays on the deny-list after its time: more than any clock skew that is allowed
+/// for.
+inline constexpr std::chrono::hours kRevokedTokenGrace{24};
 
 /// Where channels, invitations and users are kept. Each method is one atomic operation: it happens
 /// wholly or not at all, and a change has become as durable as the store can make it when the
@@ -59,7 +65,28 @@ class Store {
   virtual Result<Identity> get_user(UserId id) noexcept = 0;
 
   /// Fails with `Errc::unknown_user`.
+  virtual Result<Identity> get_user_by_name(const Username& name) noexcept = 0;
+
+  /// Finds by the digest, then compares the whole of it in constant time. How long the search takes
+  /// tells nothing of use: digests cannot be chosen, and keys are random. Fails with
+  /// `Errc::unknown_user`.
   virtual Result<Identity> get_user_by_key(const KeyDigest& key) noexcept = 0;
+
+  /// Puts a token on the deny-list, until a day after `until` at least (the later one if it is
+  /// there already); `now` is when this happens. Entries whose time has passed are forgotten when
+  /// others come.
+  virtual Result<RevokedToken> revoke_token(const TokenId& id, WallTime until,
+                                            WallTime now) noexcept = 0;
+
+  virtual Result<bool> is_token_revoked(const TokenId& id) noexcept = 0;
+
+  /// The deny-list, by ascending id.
+  virtual Result<std::vector<RevokedToken>> list_revoked_tokens() noexcept = 0;
+
+  /// Grows with every key that is replaced, user that is removed and token that is revoked, by
+  /// whichever process: who keeps sessions alive looks at this often, and at credentials only when
+  /// it has changed.
+  virtual Result<std::int64_t> count_revocations() noexcept = 0;
 };
 
 /// Keeps everything in memory: for tests, and for hosts that need nothing to survive them.

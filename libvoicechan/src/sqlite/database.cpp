@@ -1,5 +1,7 @@
 #include "sqlite/database.hpp"
 
+#include <cstring>
+
 namespace voicechan::sqlite {
 
 std::error_code to_error_code(int result) noexcept {
@@ -80,6 +82,17 @@ std::string Query::text(int column) {
   }
   return {reinterpret_cast<const char*>(bytes),
           static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
+}
+
+KeyDigest Query::digest(int column) {
+  KeyDigest digest{};
+  const void* bytes = sqlite3_column_blob(handle_, column);
+  if (bytes == nullptr || sqlite3_column_bytes(handle_, column) != int{digest.size()}) {
+    result_ = SQLITE_CORRUPT;
+    return {};
+  }
+  std::memcpy(digest.data(), bytes, digest.size());
+  return digest;
 }
 
 void Query::bind(int index, std::int64_t value) noexcept {

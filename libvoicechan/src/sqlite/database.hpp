@@ -93,6 +93,8 @@ class Query {
   std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(handle_, column); }
   /// A column that is never NULL. If it is nevertheless, or memory runs out, `error` says so.
   std::string text(int column);
+  /// A column that is never NULL, of the size of a digest; else `error` says so.
+  KeyDigest digest(int column);
 
  private:
   void bind(int index, std::int64_t value) noexcept;

@@ -34,6 +34,30 @@ constexpr std::array kMigrations = {
         created_at INTEGER NOT NULL  -- microseconds since 1970, UTC
       ) STRICT;
     )sql",
+    // The count is kept by triggers, so that it sees every change, and a change stays one
+    // statement. (A column "until" may lie in the past: the row is then gone at once.)
+    R"sql(
+      CREATE TABLE revoked_tokens (
+        id TEXT PRIMARY KEY,
+        until INTEGER NOT NULL,      -- microseconds since 1970, UTC
+        revoked_at INTEGER NOT NULL  -- microseconds since 1970, UTC
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE revocations (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        count INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO revocations (id, count) VALUES (1, 0);
+      CREATE TRIGGER key_replaced AFTER UPDATE OF key_digest ON users BEGIN
+        UPDATE revocations SET count = count + 1;
+      END;
+      CREATE TRIGGER user_removed AFTER DELETE ON users BEGIN
+        UPDATE revocations SET count = count + 1;
+      END;
+      CREATE TRIGGER token_revoked AFTER INSERT ON revoked_tokens BEGIN
+        UPDATE revocations SET count = count + 1;
+        DELETE FROM revoked_tokens WHERE until < NEW.revoked_at - 86400000000;  -- a day
+      END;
+    )sql",
 };
 constexpr std::int64_t kLatestVersion = kMigrations.size();
 

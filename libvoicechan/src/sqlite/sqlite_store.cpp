@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "constant_time.hpp"
 #include "sqlite/commit_queue.hpp"
 #include "sqlite/database.hpp"
 #include "sqlite/schema.hpp"
@@ -52,6 +53,10 @@ struct Writer final : sqlite::Transaction {
                               " VALUES (?, ?, ?, ?, ?)"};
   Statement insert_user{db, "INSERT INTO users (name, key_digest) VALUES (?, ?)"};
   Statement update_key{db, "UPDATE users SET key_digest = ? WHERE name = ? RETURNING id"};
+  Statement insert_revoked_token{db,
+                                 "INSERT INTO revoked_tokens (id, until, revoked_at)"
+                                 " VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                                 " SET until = max(until, excluded.until) RETURNING id, until"};
   Statement delete_user{db, "DELETE FROM users WHERE name = ? RETURNING id"};
 };
 
@@ -66,7 +71,11 @@ struct Reader {
                           " WHERE id > ? ORDER BY id LIMIT ?"};
   Statement list_users{db, "SELECT id, name FROM users ORDER BY id"};
   Statement find_user{db, "SELECT id, name FROM users WHERE id = ?"};
-  Statement find_user_by_key{db, "SELECT id, name FROM users WHERE key_digest = ?"};
+  Statement find_user_by_name{db, "SELECT id, name FROM users WHERE name = ?"};
+  Statement find_user_by_key{db, "SELECT id, name, key_digest FROM users WHERE key_digest = ?"};
+  Statement find_revoked_token{db, "SELECT id FROM revoked_tokens WHERE id = ?"};
+  Statement list_revoked_tokens{db, "SELECT id, until FROM revoked_tokens ORDER BY id"};
+  Statement count_revocations{db, "SELECT count FROM revocations"};
 };
 
 /// Lends readers, each to one thread at a time. Thread-safe.
@@ -117,6 +126,11 @@ std::int64_t to_column(WallTime time) noexcept { return time.time_since_epoch().
 Channel read_channel(Query& row) {
   return {ChannelId{row.integer(0)}, row.text(1), UserId{row.integer(2)},
           WallTime(std::chrono::microseconds(row.integer(3)))};
+}
+
+/// Of "id, until".
+RevokedToken read_revoked_token(Query& row) {
+  return {row.text(0), WallTime(std::chrono::microseconds(row.integer(1)))};
 }
 
 /// Of "id, name".
@@ -253,10 +267,57 @@ class SqliteStore final : public Store {
     });
   }
 
-  Result<Identity> get_user_by_key(const KeyDigest& key) noexcept override {
+  Result<Identity> get_user_by_name(const Username& name) noexcept override {
     return read([&](Reader& reader) {
-      Query query(reader.find_user_by_key, key);
+      Query query(reader.find_user_by_name, name.str());
       return read_one(query, read_identity, Errc::unknown_user);
+    });
+  }
+
+  Result<Identity> get_user_by_key(const KeyDigest& key) noexcept override {
+    return read([&](Reader& reader) -> Result<Identity> {
+      Query query(reader.find_user_by_key, key);
+      if (!query.next()) return no_row(query, Errc::unknown_user);
+      const Identity identity = read_identity(query);
+      const bool is_owner = equal_in_constant_time(query.digest(2), key);
+      if (const auto error = query.error()) return error;
+      if (!is_owner) return Errc::unknown_user;
+      return identity;
+    });
+  }
+
+  Result<RevokedToken> revoke_token(const TokenId& id, WallTime until,
+                                    WallTime now) noexcept override {
+    return write([&]() -> Result<RevokedToken> {
+      Query insert(writer_.insert_revoked_token, id.str(), to_column(until), to_column(now));
+      if (!insert.next()) return no_row(insert, Errc::store_corrupt);
+      const RevokedToken token = read_revoked_token(insert);
+      if (const auto error = insert.run()) return error;
+      return token;
+    });
+  }
+
+  Result<bool> is_token_revoked(const TokenId& id) noexcept override {
+    return read([&](Reader& reader) -> Result<bool> {
+      Query query(reader.find_revoked_token, id.str());
+      const bool is_revoked = query.next();
+      if (const auto error = query.error()) return error;
+      return is_revoked;
+    });
+  }
+
+  Result<std::vector<RevokedToken>> list_revoked_tokens() noexcept override {
+    return read([&](Reader& reader) {
+      Query query(reader.list_revoked_tokens);
+      return read_all(query, read_revoked_token);
+    });
+  }
+
+  Result<std::int64_t> count_revocations() noexcept override {
+    return read([&](Reader& reader) -> Result<std::int64_t> {
+      Query query(reader.count_revocations);
+      if (!query.next()) return no_row(query, Errc::store_corrupt);
+      return query.integer(0);
     });
   }
 
