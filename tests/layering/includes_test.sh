@@ -44,6 +44,9 @@ forbid 'Only server/http_codec.cpp includes Boost.Beast:' < <(
   includes_of libvoicechan "${other_code[@]}" | grep -v '^server/http_codec\.cpp:' |
     grep 'boost/beast')
 
+forbid 'Only server/jwt_key.cpp includes cjose:' < <(
+  includes_of libvoicechan "${other_code[@]}" | grep -v '^server/jwt_key\.cpp:' | grep 'cjose/')
+
 forbid 'The core includes no I/O library:' < <(
   includes_of libvoicechan | grep -E '[<"](boost/)?asio|hiredis|openssl/')
 
