@@ -1,12 +1,23 @@
 #include "authenticator.hpp"
 
+#include <charconv>
+#include <utility>
+
+#include "credential_error.hpp"
 #include "header_tokens.hpp"
 #include "keys.hpp"
+#include "spdlog/spdlog.h"
+#include "voicechan/random.hpp"
 
 namespace voicechan::server {
 namespace {
 
 constexpr std::string_view kCredentialPrefix = "voicechan.auth.";
+
+/// A user who is not there is a refusal; the store's other errors are failures.
+std::error_code refusal(std::error_code error, CredentialErrc reason) noexcept {
+  return error == Errc::unknown_user ? make_error_code(reason) : error;
+}
 
 }  // namespace
 
@@ -38,9 +49,86 @@ bool is_credential(std::string_view subprotocol) noexcept {
   return subprotocol.substr(0, kCredentialPrefix.size()) == kCredentialPrefix;
 }
 
-Result<Identity> Authenticator::identify(const std::optional<std::string>& key) const {
-  if (!key) return Errc::unknown_user;
-  return store_->get_user_by_key(digest_key(*key));
+Result<Identity> Authenticator::identify(const std::optional<std::string>& credential) const {
+  auto evidence = examine(credential);
+  if (!evidence) return evidence.error();
+  return std::move(evidence->user);
+}
+
+Result<Admission> Authenticator::admit(const std::optional<std::string>& credential) {
+  for (;;) {
+    const auto check = live_.last_check();
+    auto evidence = examine(credential);
+    if (!evidence) return evidence.error();
+    auto live = live_.enter(evidence->basis, check);
+    if (live != nullptr) return Admission{std::move(evidence->user), std::move(live)};
+  }
+}
+
+LiveCredentials::Outcome Authenticator::check_live_credentials() {
+  return live_.check([this](const CredentialBasis& basis) { return is_valid(basis); });
+}
+
+Result<Authenticator::Evidence> Authenticator::examine(
+    const std::optional<std::string>& credential) const {
+  if (!credential) return make_error_code(CredentialErrc::missing);
+  const bool is_token = jwt_ != nullptr && has_jwt_form(*credential);
+  return is_token ? examine_token(*credential) : examine_key(*credential);
+}
+
+Result<Authenticator::Evidence> Authenticator::examine_key(std::string_view key) const {
+  const KeyDigest digest = digest_key(key);
+  auto user = store_->get_user_by_key(digest);
+  if (!user) return refusal(user.error(), CredentialErrc::unknown_key);
+  const UserId id = user->id;
+  return Evidence{*std::move(user), {id, digest, {}}};
+}
+
+Result<Authenticator::Evidence> Authenticator::examine_token(std::string_view token) const {
+  const auto claims = jwt_->verify(token);
+  if (!claims) {
+    spdlog::debug("a JWT is refused: {}", claims.error().message());
+    return claims.error();
+  }
+  if (claims->id) {
+    const auto is_revoked = store_->is_token_revoked(*claims->id);
+    if (!is_revoked) return is_revoked.error();
+    if (*is_revoked) return make_error_code(CredentialErrc::revoked);
+  }
+  auto user = find_subject(claims->subject);
+  if (!user) return refusal(user.error(), CredentialErrc::unknown_subject);
+  const UserId id = user->id;
+  return Evidence{*std::move(user),
+                  {id, std::nullopt, claims->id ? claims->id->str() : std::string()}};
+}
+
+Result<Identity> Authenticator::find_subject(const std::string& subject) const {
+  if (jwt_->options().subject == JwtSubject::id) {
+    std::int64_t id = 0;
+    const char* const end = subject.data() + subject.size();
+    const auto [stop, error] = std::from_chars(subject.data(), end, id);
+    if (error != std::errc() || stop != end) return Errc::unknown_user;
+    return store_->get_user(UserId{id});
+  }
+  const auto name = Username::parse(subject);
+  if (!name) return Errc::unknown_user;
+  auto user = store_->get_user_by_name(*name);
+  if (user.error() != Errc::unknown_user || !jwt_->options().create_users) return user;
+  // With a key that nobody knows.
+  user = store_->create_user(*name, digest_key(make_key(system_random())));
+  if (user.error() != Errc::user_exists) return user;
+  return store_->get_user_by_name(*name);  // another request has just done it
+}
+
+Result<bool> Authenticator::is_valid(const CredentialBasis& basis) const {
+  const auto user = basis.key ? store_->get_user_by_key(*basis.key) : store_->get_user(basis.user);
+  if (user.error() == Errc::unknown_user) return false;
+  if (!user) return user.error();
+  if (user->id != basis.user) return false;
+  if (basis.token_id.empty()) return true;
+  const auto is_revoked = store_->is_token_revoked(*TokenId::parse(basis.token_id));
+  if (!is_revoked) return is_revoked.error();
+  return !*is_revoked;
 }
 
 }  // namespace voicechan::server

@@ -239,15 +239,93 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->default_str(std::to_string(options.hub.pacing_window.count()));
 }
 
+void add_jwt_options(CLI::App& serve, JwtOptions& jwt) {
+  const std::string group = "JWT";
+  CLI::Option* const keys =
+      serve.add_option("--jwt-jwks", jwt.jwks_file,
+                       "Accept JWTs signed by a key of this JWK Set; it is read again on change");
+  keys->check(not_empty())->type_name("FILE")->group(group);
+  const auto add = [&](CLI::Option* option) { return option->needs(keys)->group(group); };
+  add(serve.add_option("--jwt-issuer", jwt.claims.issuer, "What iss must be; default: anything"))
+      ->check(not_empty())
+      ->type_name("TEXT");
+  add(serve.add_option(
+          "--jwt-audience", jwt.claims.audiences,
+          "What aud must name, one of them if given several times; default: there must "
+          "be no aud"))
+      ->check(not_empty())
+      ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->take_all();
+  add(serve.add_option_function<std::vector<std::string>>(
+          "--jwt-algorithms",
+          [&jwt](const std::vector<std::string>& names) {
+            jwt.algorithms.clear();
+            for (const std::string& name : names) {
+              for (const JwtAlgorithm algorithm : JwtOptions().algorithms) {
+                if (name == to_string(algorithm)) jwt.algorithms.push_back(algorithm);
+              }
+            }
+          },
+          "Keys of others are not used; the type of a key decides which one is its"))
+      ->check(CLI::IsMember({"RS256", "ES256", "EdDSA", "HS256"}))
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("LIST")
+      ->default_str("RS256,ES256,EdDSA,HS256");
+  add(serve.add_option_function<std::int64_t>(
+          "--jwt-leeway",
+          [&jwt](std::int64_t seconds) { jwt.claims.leeway = std::chrono::seconds(seconds); },
+          "How far the clocks of issuer and server may be apart, for exp and nbf"))
+      ->check(CLI::Range(0, 3600))
+      ->type_name("SECONDS")
+      ->default_str(std::to_string(jwt.claims.leeway.count()));
+  add(serve.add_option_function<std::string>(
+          "--jwt-subject",
+          [&jwt](const std::string& name) {
+            jwt.subject = name == "id" ? JwtSubject::id : JwtSubject::username;
+          },
+          "What sub is: a user's username, or his id"))
+      ->check(CLI::IsMember({"username", "id"}))
+      ->type_name("username|id")
+      ->default_str("username");
+  add(serve.add_flag("--jwt-create-users", jwt.create_users,
+                     "Create the user whom sub names if he is not there"));
+  add(serve.add_option("--max-jwt-bytes", jwt.max_token_bytes, "A longer JWT is refused (401)"))
+      ->check(CLI::Range(std::size_t{64}, std::size_t{1} << 20))
+      ->type_name("N")
+      ->group("Limits")
+      ->capture_default_str();
+}
+
+CLI::Option* add_database(CLI::App& command, CommandLine& line) {
+  return command.add_option("--db", line.database, "The SQLite database")
+      ->check(not_empty())
+      ->type_name("FILE")
+      ->default_str("voicechan.db");
+}
+
+void add_token_commands(CLI::App& token, CommandLine& line) {
+  CLI::App* revoke = token.add_subcommand("revoke", "Refuse a JWT and close its WebSockets");
+  revoke->add_option("JTI", line.token_id, "The token's jti")->required();
+  revoke
+      ->add_option("--until", line.until,
+                   "When the token expires (its exp); default: a year from now")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{253'402'300'799}))
+      ->type_name("UNIX_SECONDS");
+  add_database(*revoke, line);
+  revoke->callback([&line] { line.command = CommandLine::Command::token_revoke; });
+  CLI::App* list = token.add_subcommand("list", "Print all revoked, one JSON object a line");
+  add_database(*list, line);
+  list->callback([&line] { line.command = CommandLine::Command::token_list; });
+}
+
 void add_user_commands(CLI::App& user, CommandLine& line) {
   const auto add = [&](const char* name, const char* help, CommandLine::Command command,
                        bool has_name) {
     CLI::App* sub = user.add_subcommand(name, help);
     if (has_name) sub->add_option("NAME", line.username, "The user's name")->required();
-    sub->add_option("--db", line.database, "The SQLite database")
-        ->check(not_empty())
-        ->type_name("FILE")
-        ->default_str("voicechan.db");
+    add_database(*sub, line);
     sub->callback([&line, command] { line.command = command; });
   };
   add("add", "Create a user; prints {\"id\",\"username\",\"token\"}",
@@ -263,7 +341,7 @@ void complete(CommandLine& line) {
   if (line.database.empty()) line.database = is_serve && line.is_try ? kMemory : "voicechan.db";
   if (!is_serve) {
     if (line.database == kMemory) {
-      throw CLI::ValidationError("--db", "users need a database file, not :memory:");
+      throw CLI::ValidationError("--db", "this needs a database file, not :memory:");
     }
     return;
   }
@@ -276,6 +354,9 @@ void complete(CommandLine& line) {
     if (!asio::ip::make_address(line.server.listen_address).is_loopback()) {
       throw CLI::ValidationError("--try", "listens on a loopback address only");
     }
+  }
+  if (line.server.jwt.create_users && line.server.jwt.subject == JwtSubject::id) {
+    throw CLI::ValidationError("--jwt-create-users", "ids cannot be created, only usernames");
   }
 }
 
@@ -290,13 +371,20 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   CLI::App* serve = app.add_subcommand("serve", "Run the server");
   serve->callback([&line] { line.command = CommandLine::Command::serve; });
   add_serve_options(*serve, line);
+  add_jwt_options(*serve, line.server.jwt);
   CLI::App* user = app.add_subcommand("user", "Manage users; works while the server runs");
   user->require_subcommand(0, 1);
   add_user_commands(*user, line);
+  CLI::App* token = app.add_subcommand("token", "Revoke JWTs; works while the server runs");
+  token->require_subcommand(0, 1);
+  add_token_commands(*token, line);
   parse_or_exit(app, argc, argv, [&] {
-    if (app.get_subcommands().empty()) throw CLI::RequiredError("a command: serve or user");
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("a command: serve, user or token");
     if (user->parsed() && user->get_subcommands().empty()) {
       throw CLI::RequiredError("a command: user add, list, remove or token");
+    }
+    if (token->parsed() && token->get_subcommands().empty()) {
+      throw CLI::RequiredError("a command: token revoke or list");
     }
     complete(line);
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "command_line_exit.hpp"
@@ -10,11 +11,21 @@ namespace voicechan::server {
 
 /// What the command line asks for.
 struct CommandLine {
-  enum class Command { serve, user_add, user_list, user_remove, user_token };
+  enum class Command {
+    serve,
+    user_add,
+    user_list,
+    user_remove,
+    user_token,
+    token_revoke,
+    token_list,
+  };
   Command command = Command::serve;
-  std::string database;  // a file's path, or ":memory:"
-  std::string username;  // of user add, remove and token
-  bool is_try = false;   // serve --try
+  std::string database;    // a file's path, or ":memory:"
+  std::string username;    // of user add, remove and token
+  std::string token_id;    // of token revoke
+  std::int64_t until = 0;  // of token revoke, in seconds since 1970; 0: not given
+  bool is_try = false;     // serve --try
   spdlog::level::level_enum log_level = spdlog::level::info;
   ServerOptions server;
 };

@@ -11,4 +11,7 @@ int run_serve(const CommandLine& line);
 /// `user add`, `list`, `remove` and `token`.
 int run_user_command(const CommandLine& line);
 
+/// `token revoke` and `list`.
+int run_token_command(const CommandLine& line);
+
 }  // namespace voicechan::server

@@ -138,6 +138,10 @@ void Connection::drain() {
   });
 }
 
+void Connection::close_revoked() {
+  run_if_open([this] { protocol_->close_revoked(); });
+}
+
 void Connection::on_deadline(MonotonicTime now) noexcept {
   guarded([&] {
     next_check_ = MonotonicTime::max();

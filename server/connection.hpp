@@ -50,6 +50,10 @@ class Protocol {
   /// The server is about to stop: end in an orderly way, soon.
   virtual void drain() = 0;
 
+  /// The credential that let the peer in has been revoked; `close_revoked` is due.
+  virtual bool is_revoked() const noexcept { return false; }
+  virtual void close_revoked() {}
+
   /// For logs: "voice", "http".
   virtual std::string_view name() const noexcept = 0;
 };
@@ -121,6 +125,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// It was accepted during a drain: nobody waits for its end.
   bool is_late() const noexcept { return is_late_; }
   void set_late(bool is_late) noexcept { is_late_ = is_late; }
+
+  /// As of the protocol.
+  bool is_revoked() const noexcept { return protocol_->is_revoked(); }
+  void close_revoked();
 
   /// Writes what waits. Called by the worker at the end of a turn.
   void flush();

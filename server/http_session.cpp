@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "credential_error.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
 #include "rest_api.hpp"
@@ -135,33 +136,33 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
                                 services.options.allow_query_token);
   const bool is_accepted = connection_.worker().run_blocking(
       connection_,
-      [&authenticator = services.authenticator, key = std::move(key)]() -> Result<Identity> {
+      [&authenticator = services.authenticator, key = std::move(key)]() -> Result<Admission> {
         try {
-          return authenticator.identify(key);
+          return authenticator.admit(key);
         } catch (const std::exception& error) {
           spdlog::error("a handshake failed inside: {}", error.what());
           return Errc::store_unavailable;
         }
       },
-      [this, handshake = std::move(handshake), route = std::move(route)](Result<Identity> user) {
-        on_identified(handshake, route, std::move(user));
-      });
+      [this, handshake = std::move(handshake), route = std::move(route)](
+          Result<Admission> admission) { on_identified(handshake, route, std::move(admission)); });
   if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
 }
 
 void HttpSession::on_identified(const Handshake& handshake, const Route& route,
-                                Result<Identity> user) {
-  if (!user) {
-    return on_response(user.error() == Errc::unknown_user
-                           ? make_unauthorized_response()
-                           : connection_.worker().services().rest_api.fail(user.error()));
+                                Result<Admission> admission) {
+  if (!admission) {
+    return on_response(connection_.worker().services().rest_api.fail(admission.error()));
+  }
+  if (admission->credential->is_revoked()) {  // since the store was asked
+    return on_response(make_unauthorized_response(CredentialErrc::revoked));
   }
   const ServicePhase phase = connection_.worker().phase();
   if (!is_ready(phase)) return on_response(make_refusal_response(phase));
   connection_.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
   Connection& connection = connection_;
   std::string unread = std::move(unread_);
-  auto session = std::make_unique<WebSocketSession>(connection, route, std::move(*user));
+  auto session = std::make_unique<WebSocketSession>(connection, route, *std::move(admission));
   connection.replace_protocol(std::move(session), std::move(unread));  // destroys this
   connection.resume_reading();
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "authenticator.hpp"
 #include "connection.hpp"
 #include "handshake.hpp"
 #include "http_codec.hpp"
@@ -41,7 +42,7 @@ class HttpSession final : public Protocol {
   bool is_too_late() const noexcept;
   void begin_rest(HttpRequest request, Route route);
   void begin_handshake(const HttpRequest& request, Route route);
-  void on_identified(const Handshake& handshake, const Route& route, Result<Identity> user);
+  void on_identified(const Handshake& handshake, const Route& route, Result<Admission> admission);
   void on_response(const HttpResponse& response);
   void respond(HttpResponse response);
   void write_response(HttpResponse response);

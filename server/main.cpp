@@ -7,7 +7,20 @@ int main(int argc, char** argv) {
   using namespace voicechan::server;
   try {
     const CommandLine line = parse_command_line(argc, argv);
-    return line.command == CommandLine::Command::serve ? run_serve(line) : run_user_command(line);
+    switch (line.command) {
+      using Command = CommandLine::Command;
+      case Command::serve:
+        return run_serve(line);
+      case Command::user_add:
+      case Command::user_list:
+      case Command::user_remove:
+      case Command::user_token:
+        return run_user_command(line);
+      case Command::token_revoke:
+      case Command::token_list:
+        return run_token_command(line);
+    }
+    return 2;
   } catch (const voicechan::CommandLineExit& exit) {
     (exit.status == 0 ? std::cout : std::cerr) << exit.text;
     return exit.status;

@@ -8,6 +8,7 @@
 
 #include "forwarded.hpp"
 #include "http_codec.hpp"
+#include "jwt_options.hpp"
 #include "origin_policy.hpp"
 #include "trusted_proxies.hpp"
 #include "voicechan/hub.hpp"
@@ -68,6 +69,7 @@ struct ServerOptions {
   WebSocketLimits websocket;
   OriginOptions origins;
   OutboxLimits outbox;
+  JwtOptions jwt;
   HubOptions hub = paced_hub_options();
   Deadlines deadlines;
   /// From the first signal to the end of the process.

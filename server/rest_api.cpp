@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "credential_error.hpp"
 #include "header_tokens.hpp"
 #include "json_views.hpp"
 
@@ -138,10 +139,15 @@ HttpResponse make_options_response(std::string_view allow) {
   return response;
 }
 
-HttpResponse make_unauthorized_response() {
+HttpResponse make_unauthorized_response(std::error_code refusal) {
   HttpResponse response = make_detail_response(
       401, "A valid key is needed: \"Authorization: Token <key>\" or \"Bearer <key>\".");
-  response.fields = {{"WWW-Authenticate", "Bearer realm=\"voicechan\", Token realm=\"voicechan\""}};
+  std::string challenge = "Bearer realm=\"voicechan\"";
+  if (refusal != CredentialErrc::missing) {
+    response = make_detail_response(401, refusal.message());
+    challenge += ", error=\"invalid_token\", error_description=\"" + refusal.message() + '"';
+  }
+  response.fields = {{"WWW-Authenticate", challenge + ", Token realm=\"voicechan\""}};
   return response;
 }
 
@@ -158,6 +164,7 @@ HttpResponse make_too_many_response(std::string_view detail) {
 }
 
 HttpResponse make_failure_response(std::error_code error) {
+  if (is_refusal(error)) return make_unauthorized_response(error);
   const int status =
       error.category() == error_category() ? http_status(static_cast<Errc>(error.value())) : 500;
   if (status == 503) return make_unavailable_response(error.message());
@@ -173,9 +180,7 @@ HttpResponse RestApi::fail(std::error_code error) {
 
 HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {
   const auto user = authenticator_->identify(find_authorization_key(request));
-  if (!user) {
-    return user.error() == Errc::unknown_user ? make_unauthorized_response() : fail(user.error());
-  }
+  if (!user) return fail(user.error());
   switch (route.endpoint) {
     case Endpoint::channels:
       return request.method == "POST" ? create_channel(*user, request.body)

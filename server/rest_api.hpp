@@ -19,8 +19,8 @@ std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route
 /// The answer to OPTIONS: 200 with `Allow`.
 HttpResponse make_options_response(std::string_view allow);
 
-/// 401 with WWW-Authenticate.
-HttpResponse make_unauthorized_response();
+/// 401 with WWW-Authenticate; to a credential that came and was refused it says why (RFC 6750).
+HttpResponse make_unauthorized_response(std::error_code refusal);
 
 /// 503 with Retry-After: not now.
 HttpResponse make_unavailable_response(std::string_view detail);
@@ -28,7 +28,8 @@ HttpResponse make_unavailable_response(std::string_view detail);
 /// 429 with Retry-After: less of it, please.
 HttpResponse make_too_many_response(std::string_view detail);
 
-/// The answer to a request that failed inside: 503 for a store that cannot serve now.
+/// The answer to a request that cannot be served: 401 for a refused credential, 503 for a store
+/// that cannot serve now.
 HttpResponse make_failure_response(std::error_code error);
 
 /// The REST endpoints: turns requests into calls of the Directory, and results into responses.

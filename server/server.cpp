@@ -32,6 +32,10 @@ unsigned worker_count(unsigned wanted) {
 constexpr std::size_t kReadingThreads = 8;
 
 void log_failure(std::string_view what) { spdlog::error("a request failed inside: {}", what); }
+std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
+  if (options.jwks_file.empty()) return nullptr;
+  return std::make_unique<JwtVerifier>(options, system_clock());
+}
 
 }  // namespace
 
@@ -39,7 +43,8 @@ Server::Server(ServerOptions options, Store& store)
     : options_(std::move(options)),
       backplane_(random_node()),
       directory_(store, backplane_, system_clock()),
-      authenticator_(store),
+      jwt_(make_jwt_verifier(options_.jwt)),
+      authenticator_(store, jwt_.get()),
       origins_(options_.origins),
       rest_api_(directory_, store, authenticator_),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
@@ -56,6 +61,9 @@ Server::Server(ServerOptions options, Store& store)
   }
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
+    watch_ = std::make_unique<CredentialWatch>(store, authenticator_, [this] {
+      for (const auto& worker : workers_) worker->request_close_of_revoked();
+    });
   } catch (...) {
     end();
     throw;
@@ -88,6 +96,7 @@ void Server::end() {
   for (const auto& worker : workers_) worker->request_end();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  watch_.reset();
   pool_.stop();
   write_pool_.stop();
 }

@@ -10,6 +10,7 @@
 #include "authenticator.hpp"
 #include "blocking_pool.hpp"
 #include "connection_counts.hpp"
+#include "credential_watch.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
@@ -28,7 +29,7 @@ class Server {
  public:
   /// Binds the address and starts to serve. `store` must outlive the server. Throws
   /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
-  /// used.
+  /// used, std::runtime_error if the keys of JWTs cannot.
   Server(ServerOptions options, Store& store);
   /// As `end`.
   ~Server();
@@ -59,6 +60,7 @@ class Server {
   std::atomic<ServicePhase> phase_{ServicePhase::serving};
   InProcessBackplane backplane_;
   Directory directory_;
+  std::unique_ptr<JwtVerifier> jwt_;  // if there are JWTs
   Authenticator authenticator_;
   const OriginPolicy origins_;
   RestApi rest_api_;
@@ -68,6 +70,7 @@ class Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;
   std::vector<std::thread> threads_;
+  std::unique_ptr<CredentialWatch> watch_;
 };
 
 }  // namespace voicechan::server

@@ -1,20 +1,14 @@
 #include <boost/json.hpp>
-#include <filesystem>
 #include <iostream>
 
 #include "commands.hpp"
+#include "database_command.hpp"
 #include "keys.hpp"
-#include "voicechan/sqlite_store.hpp"
 
 namespace voicechan::server {
 namespace {
 
 namespace json = boost::json;
-
-int fail(const std::string& what, int status = 1) {
-  std::cerr << "voicechan-server: " << what << '\n';
-  return status;
-}
 
 void print(const Identity& user, const std::string& key = {}) {
   json::object object{{"id", user.id.value}, {"username", user.username}};
@@ -33,29 +27,24 @@ int list_users(Store& store) {
 
 int run_user_command(const CommandLine& line) {
   using Command = CommandLine::Command;
-  if (line.command != Command::user_add && !std::filesystem::exists(line.database)) {
-    return fail("there is no database " + line.database);
-  }
-  auto store = open_sqlite_store(line.database);
-  if (!store) {
-    return fail("cannot open database " + line.database + ": " + store.error().message());
-  }
-  if (line.command == Command::user_list) return list_users(**store);
+  const auto store = open_database(line.database, line.command == Command::user_add);
+  if (store == nullptr) return 1;
+  if (line.command == Command::user_list) return list_users(*store);
 
   const auto name = Username::parse(line.username);
   if (!name) {
     return fail("a user name has 1 to 150 characters, no white space and no control characters", 2);
   }
   if (line.command == Command::user_remove) {
-    const auto removed = (*store)->remove_user(*name);
+    const auto removed = store->remove_user(*name);
     if (!removed) return fail("cannot remove " + line.username + ": " + removed.error().message());
     print(*removed);
     return 0;
   }
   const std::string key = make_key(system_random());
   const auto user = line.command == Command::user_add
-                        ? (*store)->create_user(*name, digest_key(key))
-                        : (*store)->replace_user_key(*name, digest_key(key));
+                        ? store->create_user(*name, digest_key(key))
+                        : store->replace_user_key(*name, digest_key(key));
   if (!user) return fail("cannot give " + line.username + " a key: " + user.error().message());
   print(*user, key);
   return 0;

@@ -50,13 +50,14 @@ std::string_view failure_reason(std::uint16_t code) {
 
 }  // namespace
 
-WebSocketSession::WebSocketSession(Connection& connection, const Route& route, Identity user)
+WebSocketSession::WebSocketSession(Connection& connection, const Route& route, Admission admission)
     : connection_(connection),
       codec_(connection.worker().options().websocket, oversize_policy(route.endpoint)),
-      user_id_(user.id.value),
+      credential_(std::move(admission.credential)),
+      user_id_(admission.user.id.value),
       endpoint_(route.endpoint),
       last_received_(connection.worker().now()) {
-  session_ = open_session(connection.worker().hub(), route, std::move(user), *this);
+  session_ = open_session(connection.worker().hub(), route, std::move(admission.user), *this);
   spdlog::debug("{} connection of user {} opened", name(), user_id_);
 }
 
@@ -202,5 +203,12 @@ void WebSocketSession::request_echo() {
 void WebSocketSession::on_end_of_input() { session_.leave(); }
 
 void WebSocketSession::drain() { begin_close(CloseCode::going_away, "server is stopping"); }
+
+void WebSocketSession::close_revoked() {
+  if (is_closing_) return;
+  spdlog::debug("{} connection of user {} is closed: its credential was revoked", name(), user_id_);
+  connection_.discard_unsent();
+  begin_close(CloseCode::credential_revoked, "credential revoked");
+}
 
 }  // namespace voicechan::server

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "authenticator.hpp"
 #include "connection.hpp"
 #include "router.hpp"
 #include "voicechan/hub.hpp"
@@ -16,7 +18,7 @@ namespace voicechan::server {
 class WebSocketSession final : public Protocol, private Transport {
  public:
   /// Joins what the route names: a room, signaling, or the user's notifications.
-  WebSocketSession(Connection& connection, const Route& route, Identity user);
+  WebSocketSession(Connection& connection, const Route& route, Admission admission);
   ~WebSocketSession() override;
 
   void on_bytes(std::uint8_t* data, std::size_t size) override;
@@ -26,6 +28,8 @@ class WebSocketSession final : public Protocol, private Transport {
   void request_echo() override;
   Use use() const noexcept override { return Use::until_told; }
   void drain() override;
+  bool is_revoked() const noexcept override { return credential_->is_revoked(); }
+  void close_revoked() override;
   std::string_view name() const noexcept override;
 
  private:
@@ -40,6 +44,7 @@ class WebSocketSession final : public Protocol, private Transport {
   Connection& connection_;
   WebSocketCodec codec_;
   Session session_;
+  const std::shared_ptr<const LiveCredential> credential_;
   const std::int64_t user_id_;  // for logs
   const Endpoint endpoint_;
   bool is_closing_ = false;  // our close frame is queued; we wait for the peer's

@@ -262,4 +262,16 @@ void Worker::cut_what_is_left() {
   listener_.close();
 }
 
+void Worker::request_close_of_revoked() {
+  post([this] { close_revoked(); });
+}
+
+void Worker::close_revoked() {
+  std::vector<std::shared_ptr<Connection>> revoked;  // closing may change connections_
+  for (const auto& connection : connections_) {
+    if (connection->is_revoked()) revoked.push_back(connection);
+  }
+  for (const auto& connection : revoked) connection->close_revoked();
+}
+
 }  // namespace voicechan::server

@@ -32,7 +32,7 @@ struct SharedServices {
   const ServerOptions& options;
   Backplane& backplane;
   RestApi& rest_api;
-  const Authenticator& authenticator;
+  Authenticator& authenticator;
   BlockingPool& pool;        // what reads
   BlockingPool& write_pool;  // what may wait for the disk, or for another process' lock
   ConnectionCounts& connection_counts;
@@ -68,6 +68,9 @@ class Worker {
 
   /// Connections to come use another certificate. From any thread.
   void replace_tls(std::shared_ptr<const TlsContext> tls);
+
+  /// Closes the WebSockets whose credentials have been revoked. From any thread.
+  void request_close_of_revoked();
 
   /// Has the worker's thread run `action` soon. From any thread.
   template <class Action>
@@ -135,6 +138,7 @@ class Worker {
   void go_on_draining();
   bool has_anything_left() const;
   void cut_what_is_left();
+  void close_revoked();
   void arm_timer();
   void recheck_held_back();
   void arm_next_turn(MonotonicTime deadline);

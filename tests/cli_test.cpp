@@ -91,6 +91,24 @@ INSTANTIATE_TEST_SUITE_P(Values, WrongLineTest,
                                            WrongLine{{"serve", "--log-level", "loud"}},
                                            WrongLine{{"serve", "--try=maybe"}}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Jwt, WrongLineTest,
+    ::testing::Values(
+        WrongLine{{"serve", "--jwt-jwks", ""}}, WrongLine{{"serve", "--jwt-issuer", "a"}},
+        WrongLine{{"serve", "--jwt-audience", "a"}}, WrongLine{{"serve", "--jwt-create-users"}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-algorithms", "none"}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-algorithms", "rs256"}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-algorithms", ""}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-leeway", "-1"}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-leeway", "3601"}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-subject", "email"}},
+        WrongLine{{"serve", "--jwt-jwks", "a", "--jwt-subject", "id", "--jwt-create-users"}},
+        WrongLine{{"token"}}, WrongLine{{"token", "revoke"}}, WrongLine{{"token", "dance"}},
+        WrongLine{{"token", "revoke", "a", "b"}}, WrongLine{{"token", "list", "a"}},
+        WrongLine{{"token", "revoke", "a", "--until", "tomorrow"}},
+        WrongLine{{"token", "revoke", "a", "--until", "-1"}},
+        WrongLine{{"token", "list", "--db", ":memory:"}}));
+
 INSTANTIATE_TEST_SUITE_P(Fractions, WrongLineTest,
                          ::testing::Values(WrongLine{{"serve", "--ping-interval", "0"}},
                                            WrongLine{{"serve", "--ping-interval", "-1"}},
@@ -147,17 +165,35 @@ TEST(CommandLineTest, HelpIsNoError) {
 
 TEST(CommandLineTest, HelpOfServeNamesEveryLimitAndDeadline) {
   const std::string text = exit_of({"serve", "--help"}).text;
-  for (const char* option :
-       {"--max-message-bytes",    "--drain-spread",           "--max-signaling-bytes",
-        "--max-fragments",        "--max-json-depth",         "--max-body-bytes",
-        "--max-header-bytes",     "--max-header-count",       "--max-target-bytes",
-        "--max-waiting-requests", "--max-control-frames",     "--max-queued-control-bytes",
-        "--busy-queued-bytes",    "--max-queued-media-bytes", "--max-media-age",
-        "--pacing-window",        "--max-connections",        "--signaling-rate",
-        "--signaling-burst",      "--handshake-timeout",      "--body-timeout",
-        "--idle-timeout",         "--write-timeout",          "--message-timeout",
-        "--ping-interval",        "--ping-timeout",           "--close-timeout",
-        "--drain-timeout"}) {
+  for (const char* option : {"--max-message-bytes",
+                             "--drain-spread",
+                             "--max-signaling-bytes",
+                             "--max-fragments",
+                             "--max-json-depth",
+                             "--max-jwt-bytes",
+                             "--max-body-bytes",
+                             "--max-header-bytes",
+                             "--max-header-count",
+                             "--max-target-bytes",
+                             "--max-waiting-requests",
+                             "--max-control-frames",
+                             "--max-queued-control-bytes",
+                             "--busy-queued-bytes",
+                             "--max-queued-media-bytes",
+                             "--max-media-age",
+                             "--pacing-window",
+                             "--max-connections",
+                             "--signaling-rate",
+                             "--signaling-burst",
+                             "--handshake-timeout",
+                             "--body-timeout",
+                             "--idle-timeout",
+                             "--write-timeout",
+                             "--message-timeout",
+                             "--ping-interval",
+                             "--ping-timeout",
+                             "--close-timeout",
+                             "--drain-timeout"}) {
     EXPECT_THAT(text, HasSubstr(option));
   }
 }
@@ -216,6 +252,45 @@ TEST(CommandLineTest, TryAllowsQueryTokensAndKeepsNothing) {
 
 TEST(CommandLineTest, TryKeepsADatabaseThatIsNamed) {
   EXPECT_EQ(parse({"serve", "--try", "--db", "file"}).database, "file");
+}
+
+TEST(CommandLineTest, ThereAreNoJwtsByDefault) {
+  EXPECT_EQ(parse({"serve"}).server.jwt.jwks_file, "");
+}
+
+TEST(CommandLineTest, JwtOptionsHaveDefaults) {
+  const JwtOptions jwt = parse({"serve", "--jwt-jwks", "file"}).server.jwt;
+  EXPECT_EQ(jwt.jwks_file, "file");
+  EXPECT_EQ(jwt.algorithms.size(), 4u);
+  EXPECT_EQ(jwt.claims.leeway, 30s);
+  EXPECT_EQ(jwt.claims.issuer, "");
+  EXPECT_TRUE(jwt.claims.audiences.empty());
+  EXPECT_EQ(jwt.subject, JwtSubject::username);
+  EXPECT_FALSE(jwt.create_users);
+}
+
+TEST(CommandLineTest, TakesJwtOptions) {
+  const JwtOptions jwt =
+      parse({"serve", "--jwt-jwks", "file", "--jwt-issuer", "i", "--jwt-audience", "a",
+             "--jwt-audience", "b", "--jwt-algorithms", "ES256,EdDSA", "--jwt-leeway", "0",
+             "--jwt-subject", "id", "--max-jwt-bytes", "1000"})
+          .server.jwt;
+  EXPECT_EQ(jwt.claims.issuer, "i");
+  EXPECT_EQ(jwt.claims.audiences, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(jwt.algorithms, (std::vector{JwtAlgorithm::es256, JwtAlgorithm::eddsa}));
+  EXPECT_EQ(jwt.claims.leeway, 0s);
+  EXPECT_EQ(jwt.subject, JwtSubject::id);
+  EXPECT_EQ(jwt.max_token_bytes, 1000u);
+}
+
+TEST(CommandLineTest, TokenCommandsTakeAnIdATimeAndADatabase) {
+  using Command = CommandLine::Command;
+  const CommandLine line = parse({"token", "revoke", "7", "--until", "1800000000", "--db", "file"});
+  EXPECT_EQ(line.command, Command::token_revoke);
+  EXPECT_EQ(line.token_id, "7");
+  EXPECT_EQ(line.until, 1'800'000'000);
+  EXPECT_EQ(line.database, "file");
+  EXPECT_EQ(parse({"token", "list"}).command, Command::token_list);
 }
 
 TEST(CommandLineTest, UserCommandsTakeANameAndADatabase) {

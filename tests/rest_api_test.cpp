@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <vector>
 
+#include "credential_error.hpp"
 #include "keys.hpp"
 #include "voicechan/hub.hpp"
 
@@ -98,6 +99,26 @@ TEST_F(RestApiTest, AWrongKeyAnswers401) {
   HttpRequest asked = request("GET", kChannels);
   asked.fields = {{"authorization", "Token wrong"}};
   EXPECT_EQ(answer(asked).status, 401u);
+}
+
+TEST_F(RestApiTest, AChallengeTellsWhatWasWrongOnlyWhenSomethingCame) {
+  const auto challenge = [](std::error_code refusal) {
+    return make_unauthorized_response(refusal).fields.at(0).second;
+  };
+  EXPECT_EQ(challenge(CredentialErrc::missing),
+            R"(Bearer realm="voicechan", Token realm="voicechan")");
+  EXPECT_EQ(challenge(CredentialErrc::expired_token),
+            R"(Bearer realm="voicechan", error="invalid_token", )"
+            R"(error_description="The token has expired.", Token realm="voicechan")");
+  EXPECT_EQ(make_failure_response(CredentialErrc::wrong_audience).status, 401u);
+}
+
+TEST_F(RestApiTest, EveryReasonFitsIntoAQuotedString) {
+  for (int value = 0; value <= static_cast<int>(CredentialErrc::revoked); ++value) {
+    const std::string reason = make_error_code(static_cast<CredentialErrc>(value)).message();
+    EXPECT_FALSE(reason.empty());
+    EXPECT_EQ(reason.find_first_of("\"\\\r\n"), std::string::npos) << reason;
+  }
 }
 
 // Creating channels
