@@ -1,9 +1,9 @@
 #include "cli.hpp"
 
 #include <asio/ip/address.hpp>
-#include <cmath>
 
 #include "command_line_parsing.hpp"
+#include "limit_options.hpp"
 #include "origin_policy.hpp"
 
 namespace voicechan::server {
@@ -14,21 +14,6 @@ constexpr const char* kMemory = ":memory:";
 CLI::Validator not_empty() {
   return CLI::Validator(
       [](const std::string& text) { return text.empty() ? std::string("is empty") : ""; }, "");
-}
-
-/// Options that take seconds, with a fraction, and are kept in milliseconds.
-void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& value,
-                 const char* help) {
-  const auto text = std::to_string(static_cast<double>(value.count()) / 1000);
-  app.add_option_function<double>(
-         name,
-         [&value](double seconds) {
-           value = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-         },
-         help)
-      ->check(between(0.05, 86'400))
-      ->type_name("SECONDS")
-      ->default_str(text.substr(0, text.find('.') + 2));
 }
 
 CLI::Validator origin() {
@@ -152,91 +137,7 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL")
       ->default_str("info");
-
-  const std::string limits = "Limits";
-  const auto add_size = [&](const char* name, std::size_t& value, const char* help) {
-    serve.add_option(name, value, help)
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
-        ->type_name("N")
-        ->group(limits)
-        ->capture_default_str();
-  };
-  add_size("--max-connections", options.max_connections, "Connections in total (503)");
-  add_size("--max-connections-per-address", options.max_connections_per_address,
-           "Connections of one IPv4 address or IPv6 /64 (429)");
-  add_size("--max-message-bytes", options.websocket.max_message_bytes,
-           "A longer WebSocket message is refused: 1009, or too_large on the signaling socket");
-  add_size("--max-signaling-bytes", options.hub.max_signaling_bytes,
-           "A longer signaling message is answered with too_large");
-  add_size("--max-fragments", options.websocket.max_fragments, "Frames of one WebSocket message");
-  add_size("--max-json-depth", options.hub.max_json_depth, "Nesting of a signaling message");
-  add_size("--max-body-bytes", options.http.max_body_bytes, "Body of a request (413)");
-  add_size("--max-header-bytes", options.http.max_header_bytes, "Header fields, together (431)");
-  add_size("--max-header-count", options.http.max_header_count, "Header fields of a request (431)");
-  add_size("--max-target-bytes", options.http.max_target_bytes, "URL of a request (414)");
-  add_size("--max-waiting-requests", options.max_waiting_requests,
-           "Requests waiting for a blocking thread (503)");
-  add_size("--max-control-frames", options.max_control_frames,
-           "Pings and pongs of a WebSocket per second (1008)");
-  add_size("--max-queued-control-bytes", options.outbox.max_control_bytes,
-           "Text waiting for one slow client before it is closed (1013)");
-  add_size("--busy-queued-bytes", options.outbox.congested_bytes,
-           "Text waiting for one slow peer before senders get peer_busy");
-  add_size("--max-queued-media-bytes", options.outbox.max_media_bytes,
-           "Audio waiting for one slow client before the oldest is dropped");
-  serve
-      .add_option("--signaling-rate", options.hub.signaling_messages_per_second,
-                  "Signaling messages per second and connection; 0 means any (rate_limited)")
-      ->check(between(0, 1e9))
-      ->group(limits)
-      ->capture_default_str();
-  serve
-      .add_option("--signaling-burst", options.hub.signaling_burst,
-                  "Signaling messages that may come at once")
-      ->check(between(1, 1e9))
-      ->group(limits)
-      ->capture_default_str();
-
-  Deadlines& deadlines = options.deadlines;
-  const auto add_deadline = [&](const char* name, std::chrono::milliseconds& value,
-                                const char* help) {
-    add_seconds(serve, name, value, help);
-    serve.get_option(name)->group("Deadlines");
-  };
-  add_deadline("--handshake-timeout", deadlines.request_head, "For the head of a request");
-  add_deadline("--body-timeout", deadlines.request_body, "For the body of a request");
-  add_deadline("--idle-timeout", deadlines.keep_alive, "Between two requests of a connection");
-  add_deadline("--write-timeout", deadlines.write, "For a client to take any byte");
-  add_deadline("--message-timeout", deadlines.message, "For a WebSocket message to be completed");
-  add_deadline("--ping-interval", deadlines.ping_interval, "Silence before a WebSocket is pinged");
-  add_deadline("--ping-timeout", deadlines.ping_timeout, "Silence after that before it is cut");
-  add_deadline("--close-timeout", deadlines.close, "For a WebSocket's close to be answered");
-  add_deadline("--drain-timeout", options.drain_timeout,
-               "For everything to end after SIGTERM; what is left is cut");
-  serve
-      .add_option_function<double>(
-          "--drain-spread",
-          [&options](double spread) {
-            options.drain_spread = std::chrono::milliseconds(std::lround(spread * 1000));
-          },
-          "After SIGTERM, WebSockets are closed one after the other for so long; 0: all at once")
-      ->check(between(0, 86'400))
-      ->type_name("SECONDS")
-      ->group("Deadlines")
-      ->default_str("0.001 for each, 2 at most");
-  add_deadline("--max-media-age", options.outbox.max_media_age,
-               "Audio that waited longer for a slow client is dropped");
-  serve
-      .add_option_function<std::int64_t>(
-          "--pacing-window",
-          [&options](std::int64_t window) {
-            options.hub.pacing_window = std::chrono::milliseconds(window);
-          },
-          "While several speak in a room, a listener is written to once in this time; 0: at once")
-      ->check(CLI::Range(0, 1000))
-      ->type_name("MILLISECONDS")
-      ->group("Deadlines")
-      ->default_str(std::to_string(options.hub.pacing_window.count()));
+  add_limit_options(serve, options);
 }
 
 void add_jwt_options(CLI::App& serve, JwtOptions& jwt) {

@@ -32,6 +32,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 409:
+      return "Conflict";
     case 411:
       return "Length Required";
     case 413:

@@ -107,9 +107,9 @@ void HttpSession::begin_rest(HttpRequest request, Route route) {
   Worker& worker = connection_.worker();
   const bool is_write = request.method == "POST";
   auto job = [&api = worker.services().rest_api, request = std::move(request),
-              route = std::move(route)] {
+              route = std::move(route), address = connection_.client_address()] {
     try {
-      return api.handle(request, route);
+      return api.handle(request, route, address);
     } catch (const std::exception& error) {
       spdlog::error("a request failed inside: {}", error.what());
       return make_detail_response(500, "The server failed to answer this request.");
@@ -136,9 +136,11 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
                                 services.options.allow_query_token);
   const bool is_accepted = connection_.worker().run_blocking(
       connection_,
-      [&authenticator = services.authenticator, key = std::move(key)]() -> Result<Admission> {
+      [&services, key = std::move(key),
+       address = connection_.client_address()]() -> Result<Admission> {
         try {
-          return authenticator.admit(key);
+          return services.key_guard.check(address, key,
+                                          [&] { return services.authenticator.admit(key); });
         } catch (const std::exception& error) {
           spdlog::error("a handshake failed inside: {}", error.what());
           return Errc::store_unavailable;
@@ -159,10 +161,17 @@ void HttpSession::on_identified(const Handshake& handshake, const Route& route,
   }
   const ServicePhase phase = connection_.worker().phase();
   if (!is_ready(phase)) return on_response(make_refusal_response(phase));
-  connection_.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
+  auto place = connection_.worker().services().user_counts.try_add(
+      admission->user.id, route.endpoint == Endpoint::signaling_socket);
+  if (!place) return on_response(make_too_many_response("This user has too many WebSockets."));
   Connection& connection = connection_;
+  auto session = std::make_unique<WebSocketSession>(
+      connection, route.endpoint, std::move(admission->credential), std::move(*place));
+  if (const auto error = session->join(route, std::move(admission->user))) {
+    return on_response(make_failure_response(error));
+  }
+  connection.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
   std::string unread = std::move(unread_);
-  auto session = std::make_unique<WebSocketSession>(connection, route, *std::move(admission));
   connection.replace_protocol(std::move(session), std::move(unread));  // destroys this
   connection.resume_reading();
 }

@@ -8,9 +8,12 @@
 
 #include "forwarded.hpp"
 #include "http_codec.hpp"
+#include "inbound_meter.hpp"
 #include "jwt_options.hpp"
+#include "key_guard.hpp"
 #include "origin_policy.hpp"
 #include "trusted_proxies.hpp"
+#include "user_counts.hpp"
 #include "voicechan/hub.hpp"
 #include "voicechan/outbox.hpp"
 #include "websocket_codec.hpp"
@@ -57,8 +60,6 @@ struct ServerOptions {
   bool allow_query_token = false;
   /// Requests that wait for a blocking thread; more are answered with 503.
   std::size_t max_waiting_requests = 10'000;
-  /// Pings and pongs that a WebSocket may send per second; more close it with 1008.
-  std::size_t max_control_frames = 500;
   TlsFiles tls;
   TrustedProxies trusted_proxies;
   ForwardedField forwarded_field = ForwardedField::x_forwarded_for;
@@ -67,6 +68,9 @@ struct ServerOptions {
   bool proxy_protocol = false;
   HttpLimits http;
   WebSocketLimits websocket;
+  InboundLimits inbound;
+  UserLimits users;
+  KeyGuardLimits key_guard;
   OriginOptions origins;
   OutboxLimits outbox;
   JwtOptions jwt;

@@ -26,9 +26,11 @@ constexpr std::string_view kBadName =
     "A name has 1 to 255 characters after trimming white space, and no control characters.";
 
 /// The request's JSON object; nothing if the body is anything else.
-std::optional<json::object> parse_object(const std::string& body) {
+std::optional<json::object> parse_object(const std::string& body, std::size_t max_depth) {
+  json::parse_options options;
+  options.max_depth = max_depth;
   json::error_code error;
-  json::value value = json::parse(body, error);
+  json::value value = json::parse(body, error, {}, options);
   if (error || !value.is_object()) return std::nullopt;
   return std::move(value.get_object());
 }
@@ -168,7 +170,9 @@ HttpResponse make_failure_response(std::error_code error) {
   const int status =
       error.category() == error_category() ? http_status(static_cast<Errc>(error.value())) : 500;
   if (status == 503) return make_unavailable_response(error.message());
-  if (status == 429) return make_too_many_response(error.message());
+  if (error == Errc::rate_limited) {  // of `KeyGuard`
+    return make_too_many_response("Too many wrong keys came from this address.");
+  }
   return make_detail_response(static_cast<unsigned>(status), error.message());
 }
 
@@ -178,9 +182,14 @@ HttpResponse RestApi::fail(std::error_code error) {
   return response;
 }
 
-HttpResponse RestApi::handle(const HttpRequest& request, const Route& route) {
-  const auto user = authenticator_->identify(find_authorization_key(request));
+HttpResponse RestApi::handle(const HttpRequest& request, const Route& route,
+                             const ClientAddress& address) {
+  const auto key = find_authorization_key(request);
+  const auto user = key_guard_->check(address, key, [&] { return authenticator_->identify(key); });
   if (!user) return fail(user.error());
+  if (!user_counts_->take_request(user->id, std::chrono::steady_clock::now())) {
+    return make_too_many_response("This user makes too many requests.");
+  }
   switch (route.endpoint) {
     case Endpoint::channels:
       return request.method == "POST" ? create_channel(*user, request.body)
@@ -237,7 +246,7 @@ HttpResponse RestApi::list_channels(const Identity& user, const Route& route) {
 }
 
 HttpResponse RestApi::create_channel(const Identity& user, const std::string& body) {
-  const auto object = parse_object(body);
+  const auto object = parse_object(body, max_json_depth_);
   if (!object) return make_not_an_object_response();
   const json::value* value = object->if_contains("name");
   if (value == nullptr) return make_field_errors_response({{"name", kRequired}});
@@ -259,7 +268,7 @@ HttpResponse RestApi::get_channel(const Identity& user, ChannelId id) {
 }
 
 HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
-  const auto object = parse_object(body);
+  const auto object = parse_object(body, max_json_depth_);
   if (!object) return make_not_an_object_response();
   std::vector<FieldError> errors;
   const auto channel = read_id(*object, "voice_channel", "voice_channel", errors);

@@ -4,9 +4,12 @@
 #include <string>
 
 #include "authenticator.hpp"
+#include "client_address.hpp"
 #include "fault_log.hpp"
 #include "http_codec.hpp"
+#include "key_guard.hpp"
 #include "router.hpp"
+#include "user_counts.hpp"
 #include "voicechan/directory.hpp"
 
 namespace voicechan::server {
@@ -36,11 +39,18 @@ HttpResponse make_failure_response(std::error_code error);
 /// Thread-safe. May block.
 class RestApi {
  public:
-  RestApi(Directory& directory, Store& store, const Authenticator& authenticator) noexcept
-      : directory_(&directory), store_(&store), authenticator_(&authenticator) {}
+  /// All of them must outlive it. A body nested deeper than `max_json_depth` is refused.
+  RestApi(Directory& directory, Store& store, const Authenticator& authenticator,
+          KeyGuard& key_guard, UserCounts& user_counts, std::size_t max_json_depth) noexcept
+      : directory_(&directory),
+        store_(&store),
+        authenticator_(&authenticator),
+        key_guard_(&key_guard),
+        user_counts_(&user_counts),
+        max_json_depth_(max_json_depth) {}
 
-  /// Answers a request to a REST endpoint that `answer_early` let pass.
-  HttpResponse handle(const HttpRequest& request, const Route& route);
+  /// Answers a request of the client at `address` to a REST endpoint that `answer_early` let pass.
+  HttpResponse handle(const HttpRequest& request, const Route& route, const ClientAddress& address);
 
   /// As `make_failure_response`; a store that does not serve is logged, once in a while.
   HttpResponse fail(std::error_code error);
@@ -54,6 +64,9 @@ class RestApi {
   Directory* directory_;
   Store* store_;
   const Authenticator* authenticator_;
+  KeyGuard* key_guard_;
+  UserCounts* user_counts_;
+  std::size_t max_json_depth_;
   FaultLog fault_log_;
 };
 

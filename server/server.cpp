@@ -45,16 +45,20 @@ Server::Server(ServerOptions options, Store& store)
       directory_(store, backplane_, system_clock()),
       jwt_(make_jwt_verifier(options_.jwt)),
       authenticator_(store, jwt_.get()),
+      key_guard_(options_.key_guard),
+      connection_counts_(options_.max_connections, options_.max_connections_per_address),
+      user_counts_(options_.users),
       origins_(options_.origins),
-      rest_api_(directory_, store, authenticator_),
+      rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
+                options_.hub.max_json_depth),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
-      write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure),
-      connection_counts_(options_.max_connections, options_.max_connections_per_address) {
+      write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
-  const SharedServices services{options_,    backplane_,         rest_api_, authenticator_, pool_,
-                                write_pool_, connection_counts_, origins_,  phase_};
+  const SharedServices services{
+      options_,           backplane_,   rest_api_,  authenticator_, pool_, write_pool_,
+      connection_counts_, user_counts_, key_guard_, origins_,       phase_};
   for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();

@@ -11,11 +11,13 @@
 #include "blocking_pool.hpp"
 #include "connection_counts.hpp"
 #include "credential_watch.hpp"
+#include "key_guard.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
 #include "service_phase.hpp"
 #include "tls.hpp"
+#include "user_counts.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/directory.hpp"
 #include "voicechan/store.hpp"
@@ -62,11 +64,13 @@ class Server {
   Directory directory_;
   std::unique_ptr<JwtVerifier> jwt_;  // if there are JWTs
   Authenticator authenticator_;
+  KeyGuard key_guard_;
+  ConnectionCounts connection_counts_;
+  UserCounts user_counts_;
   const OriginPolicy origins_;
   RestApi rest_api_;
   BlockingPool pool_;
   BlockingPool write_pool_;
-  ConnectionCounts connection_counts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;
   std::vector<std::thread> threads_;

@@ -17,10 +17,10 @@ OversizePolicy oversize_policy(Endpoint endpoint) {
   return endpoint == Endpoint::signaling_socket ? OversizePolicy::discard : OversizePolicy::fail;
 }
 
-Session open_session(Hub& hub, const Route& route, Identity user, Transport& transport) {
+Result<Session> open_session(Hub& hub, const Route& route, Identity user, Transport& transport) {
   switch (route.endpoint) {
     case Endpoint::voice_socket:
-      return hub.join_voice(std::move(user), *route.room, transport).value();
+      return hub.join_voice(std::move(user), *route.room, transport);
     case Endpoint::signaling_socket:
       return hub.open_signaling(std::move(user), transport);
     case Endpoint::notifications_socket:
@@ -32,7 +32,7 @@ Session open_session(Hub& hub, const Route& route, Identity user, Transport& tra
     case Endpoint::readyz:
       break;
   }
-  return {};
+  return Session();
 }
 
 std::string_view failure_reason(std::uint16_t code) {
@@ -50,24 +50,31 @@ std::string_view failure_reason(std::uint16_t code) {
 
 }  // namespace
 
-WebSocketSession::WebSocketSession(Connection& connection, const Route& route, Admission admission)
+WebSocketSession::WebSocketSession(Connection& connection, Endpoint endpoint,
+                                   std::shared_ptr<const LiveCredential> credential,
+                                   UserCounts::Place place)
     : connection_(connection),
-      codec_(connection.worker().options().websocket, oversize_policy(route.endpoint)),
-      credential_(std::move(admission.credential)),
-      user_id_(admission.user.id.value),
-      endpoint_(route.endpoint),
-      last_received_(connection.worker().now()) {
-  session_ = open_session(connection.worker().hub(), route, std::move(admission.user), *this);
-  spdlog::debug("{} connection of user {} opened", name(), user_id_);
+      codec_(connection.worker().options().websocket, oversize_policy(endpoint)),
+      credential_(std::move(credential)),
+      place_(std::move(place)),
+      endpoint_(endpoint),
+      last_received_(connection.worker().now()) {}
+
+std::error_code WebSocketSession::join(const Route& route, Identity user) {
+  auto session = open_session(connection_.worker().hub(), route, std::move(user), *this);
+  if (!session) return session.error();
+  session_ = *std::move(session);
+  spdlog::debug("{} connection of user {} opened", name(), place_.user().value);
+  return {};
 }
 
 WebSocketSession::~WebSocketSession() {
   const Drops& drops = connection_.drops();
   if (drops.frames > 0) {
     spdlog::info("{} connection of user {} closed; it was too slow for {} frames ({} bytes)",
-                 name(), user_id_, drops.frames, drops.bytes);
+                 name(), place_.user().value, drops.frames, drops.bytes);
   } else {
-    spdlog::debug("{} connection of user {} closed", name(), user_id_);
+    spdlog::debug("{} connection of user {} closed", name(), place_.user().value);
   }
 }
 
@@ -102,8 +109,10 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
     case Type::need_more:
       return;
     case Type::message:
+      if (!is_within_rates(event.payload.size())) return;
       return session_.receive(event.kind, std::move(event.payload));
     case Type::too_large:
+      if (!is_within_rates(connection_.worker().options().websocket.max_message_bytes)) return;
       return session_.refuse(Errc::too_large);
     case Type::ping:
       return on_ping(event.payload);
@@ -128,27 +137,38 @@ void WebSocketSession::on_ping(const std::string& payload) {
   if (is_control_flood() || is_closing_) return;
   // At most one pong waits, for the newest ping (RFC 6455, section 5.5.3).
   if (connection_.is_blocked() && connection_.has_raw_waiting()) {
-    pong_ = payload;
-    has_pong_ = true;
+    pong_ = std::make_unique<std::string>(payload);
     return;
   }
-  has_pong_ = false;
+  pong_ = nullptr;
   connection_.write(encode_pong(payload));
 }
 
+bool WebSocketSession::is_within_rates(std::size_t bytes) {
+  using Verdict = InboundMeter::Verdict;
+  const bool is_signaling = endpoint_ == Endpoint::signaling_socket;
+  const InboundRates& rates = connection_.worker().inbound_rates(is_signaling);
+  const Verdict verdict = meter_.on_message(rates, bytes, last_received_);
+  if (verdict == Verdict::take) return true;
+  // In signaling every message gets its answer; elsewhere one tells enough.
+  if (is_signaling || verdict != Verdict::refuse_again) session_.refuse(Errc::rate_limited);
+  if (verdict == Verdict::close) begin_close(CloseCode::policy_violation, "too many messages");
+  return false;
+}
+
 bool WebSocketSession::is_control_flood() {
-  if (last_received_ - control_second_ >= std::chrono::seconds(1)) {
-    control_second_ = last_received_;
-    control_frames_ = 0;
+  if (meter_.on_control_frame(connection_.worker().inbound_rates(false), last_received_)) {
+    return false;
   }
-  if (++control_frames_ <= connection_.worker().options().max_control_frames) return false;
+  session_.refuse(Errc::rate_limited);
   begin_close(CloseCode::policy_violation, "too many control frames");
   return true;
 }
 
 void WebSocketSession::send(const Frame& frame) noexcept {
   if (connection_.push(frame)) return;
-  spdlog::warn("{} connection of user {} is closed: it reads too slowly", name(), user_id_);
+  spdlog::warn("{} connection of user {} is closed: it reads too slowly", name(),
+               place_.user().value);
   connection_.discard_unsent();
   begin_close(CloseCode::try_again_later, "too slow");
 }
@@ -191,9 +211,8 @@ MonotonicTime WebSocketSession::on_deadline(MonotonicTime now) {
 }
 
 void WebSocketSession::on_output_written() {
-  if (!has_pong_ || is_closing_) return;  // nothing follows a close frame
-  has_pong_ = false;
-  connection_.write(encode_pong(std::exchange(pong_, {})));
+  if (pong_ == nullptr || is_closing_) return;  // nothing follows a close frame
+  connection_.write(encode_pong(*std::exchange(pong_, nullptr)));
 }
 
 void WebSocketSession::request_echo() {
@@ -206,7 +225,8 @@ void WebSocketSession::drain() { begin_close(CloseCode::going_away, "server is s
 
 void WebSocketSession::close_revoked() {
   if (is_closing_) return;
-  spdlog::debug("{} connection of user {} is closed: its credential was revoked", name(), user_id_);
+  spdlog::debug("{} connection of user {} is closed: its credential was revoked", name(),
+                place_.user().value);
   connection_.discard_unsent();
   begin_close(CloseCode::credential_revoked, "credential revoked");
 }

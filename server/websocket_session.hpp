@@ -4,10 +4,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "authenticator.hpp"
 #include "connection.hpp"
+#include "inbound_meter.hpp"
 #include "router.hpp"
+#include "user_counts.hpp"
 #include "voicechan/hub.hpp"
 #include "websocket_codec.hpp"
 
@@ -17,9 +20,13 @@ namespace voicechan::server {
 /// out. Pings, close handshake and deadlines are kept here.
 class WebSocketSession final : public Protocol, private Transport {
  public:
-  /// Joins what the route names: a room, signaling, or the user's notifications.
-  WebSocketSession(Connection& connection, const Route& route, Admission admission);
+  WebSocketSession(Connection& connection, Endpoint endpoint,
+                   std::shared_ptr<const LiveCredential> credential, UserCounts::Place place);
   ~WebSocketSession() override;
+
+  /// Joins what the route names: a room, signaling, or the user's notifications. To be called once,
+  /// before anything else. Why it failed, if it did: then nothing is to follow.
+  std::error_code join(const Route& route, Identity user);
 
   void on_bytes(std::uint8_t* data, std::size_t size) override;
   MonotonicTime on_deadline(MonotonicTime now) override;
@@ -38,6 +45,7 @@ class WebSocketSession final : public Protocol, private Transport {
 
   void on_event(WebSocketCodec::Event event);
   void on_ping(const std::string& payload);
+  bool is_within_rates(std::size_t bytes);
   bool is_control_flood();
   void begin_close(CloseCode code, std::string_view reason);
 
@@ -45,13 +53,11 @@ class WebSocketSession final : public Protocol, private Transport {
   WebSocketCodec codec_;
   Session session_;
   const std::shared_ptr<const LiveCredential> credential_;
-  const std::int64_t user_id_;  // for logs
+  const UserCounts::Place place_;
   const Endpoint endpoint_;
-  bool is_closing_ = false;  // our close frame is queued; we wait for the peer's
-  bool has_pong_ = false;
-  std::size_t control_frames_ = 0;  // in the second that began at control_second_
-  MonotonicTime control_second_{};
-  std::string pong_;  // the newest ping that could not be answered yet
+  bool is_closing_ = false;            // our close frame is queued; we wait for the peer's
+  std::unique_ptr<std::string> pong_;  // to the newest ping that could not be answered yet
+  InboundMeter meter_;
   MonotonicTime last_received_;
   MonotonicTime message_began_ = MonotonicTime::max();
   MonotonicTime ping_sent_ = MonotonicTime::max();

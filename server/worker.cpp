@@ -31,9 +31,18 @@ MonotonicTime::duration drain_spread(const ServerOptions& options, std::size_t w
 }
 
 std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<void()> wake) {
-  auto hub = Hub::attach(services.backplane, services.options.hub, std::move(wake));
+  HubOptions options = services.options.hub;
+  options.signaling_messages_per_second = 0;  // counted by the connection, which can be closed
+  auto hub = Hub::attach(services.backplane, options, std::move(wake));
   if (!hub) throw std::system_error(hub.error());
   return std::move(*hub);
+}
+
+InboundRates signaling_rates(const ServerOptions& options) {
+  InboundLimits limits = options.inbound;
+  limits.messages_per_second = options.hub.signaling_messages_per_second;
+  limits.message_burst = options.hub.signaling_burst;
+  return InboundRates(limits);
 }
 
 }  // namespace
@@ -41,6 +50,8 @@ std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<vo
 Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint,
                std::shared_ptr<const TlsContext> tls)
     : services_(services),
+      inbound_rates_(services.options.inbound),
+      signaling_rates_(signaling_rates(services.options)),
       io_(1),
       wheel_(std::chrono::steady_clock::now()),
       hub_(attach_hub(services, [this] { post([] {}); })),

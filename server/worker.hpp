@@ -16,6 +16,8 @@
 #include "deadline_wheel.hpp"
 #include "drain.hpp"
 #include "drop_log.hpp"
+#include "inbound_meter.hpp"
+#include "key_guard.hpp"
 #include "listener.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
@@ -23,6 +25,7 @@
 #include "service_phase.hpp"
 #include "stall_guard.hpp"
 #include "tls.hpp"
+#include "user_counts.hpp"
 #include "voicechan/hub.hpp"
 
 namespace voicechan::server {
@@ -36,6 +39,8 @@ struct SharedServices {
   BlockingPool& pool;        // what reads
   BlockingPool& write_pool;  // what may wait for the disk, or for another process' lock
   ConnectionCounts& connection_counts;
+  UserCounts& user_counts;
+  KeyGuard& key_guard;
   const OriginPolicy& origins;
   const std::atomic<ServicePhase>& phase;
 };
@@ -102,6 +107,9 @@ class Worker {
 
   const SharedServices& services() const noexcept { return services_; }
   const ServerOptions& options() const noexcept { return services_.options; }
+  const InboundRates& inbound_rates(bool is_signaling) const noexcept {
+    return is_signaling ? signaling_rates_ : inbound_rates_;
+  }
   Hub& hub() noexcept { return *hub_; }
   DeadlineWheel& wheel() noexcept { return wheel_; }
   /// Has a connection speak HTTP, through TLS if that is on; `unread` has arrived already.
@@ -144,6 +152,8 @@ class Worker {
   void arm_next_turn(MonotonicTime deadline);
 
   SharedServices services_;
+  const InboundRates inbound_rates_;
+  const InboundRates signaling_rates_;
   asio::io_context io_;
   DeadlineWheel wheel_;
   StallGuard stall_guard_;

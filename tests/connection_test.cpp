@@ -142,7 +142,7 @@ TEST_F(ConnectionTest, FramesSentTogetherWithTheHandshakeAreRead) {
 
 TEST_F(ConnectionTest, PingsDoNotPutOffAMessagesDeadline) {
   options_.deadlines.message = 200ms;
-  options_.max_control_frames = 1'000'000;
+  options_.inbound.control_frames_per_second = 1'000'000;
   start();
   SocketClient client = open_websocket("/ws/voice/room/");
   client.send(client_frame(kFirstPartOfText, "beginning"));
@@ -157,20 +157,21 @@ TEST_F(ConnectionTest, PingsDoNotPutOffAMessagesDeadline) {
 }
 
 TEST_F(ConnectionTest, ControlFramesAboveTheLimitCloseTheWebSocket) {
-  options_.max_control_frames = 3;
+  options_.inbound.control_frames_per_second = 3;
   start();
   SocketClient client = open_websocket("/ws/voice/room/");
   std::string pings;
   for (int i = 0; i < 4; ++i) pings += client_frame(kPing, "");
   client.send(pings);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.read_frame().first, kPong);
+  EXPECT_THAT(client.read_frame().second, HasSubstr("rate_limited"));
   const auto [type, payload] = client.read_frame();
   EXPECT_EQ(type, kClose);
   EXPECT_EQ(close_code(payload), 1008);
 }
 
 TEST_F(ConnectionTest, NothingFollowsACloseFrame) {
-  options_.max_control_frames = 10;
+  options_.inbound.control_frames_per_second = 10;
   options_.deadlines.close = 60s;
   start();
   SocketClient slow = open_websocket("/ws/voice/room/", kSmallBuffer);
@@ -186,7 +187,9 @@ TEST_F(ConnectionTest, NothingFollowsACloseFrame) {
     talker.send(client_frame(kText, message));
   }
   wait_until_all_is_read();
-  for (int i = 0; i <= 10; ++i) slow.send(client_frame(kPing, ""));  // one too many
+  std::string pings;
+  for (int i = 0; i < 100; ++i) pings += client_frame(kPing, "");
+  slow.send(pings);  // too many
   wait_until_all_is_read();
 
   std::pair<std::uint8_t, std::string> frame;

@@ -31,8 +31,8 @@ TEST(HttpSerializeTest, WritesTheWholeResponse) {
 }
 
 TEST(HttpSerializeTest, EveryStatusOfOursHasAReason) {
-  for (unsigned status : {200u, 201u, 204u, 400u, 401u, 403u, 404u, 405u, 408u, 411u, 413u,
-                          414u, 415u, 417u, 426u, 429u, 431u, 500u, 501u, 503u, 505u}) {
+  for (unsigned status : {200u, 201u, 204u, 400u, 401u, 403u, 404u, 405u, 408u, 409u, 411u,
+                          413u, 414u, 415u, 417u, 426u, 429u, 431u, 500u, 501u, 503u, 505u}) {
     const std::string start = "HTTP/1.1 " + std::to_string(status) + " ";
     const std::string text = serialize_simple({status, {}, "{}"});
     EXPECT_EQ(text.substr(0, start.size()), start);

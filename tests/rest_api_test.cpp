@@ -36,6 +36,16 @@ json::value parsed(const HttpResponse& response) { return json::parse(response.b
 
 class RestApiTest : public ::testing::Test {
  protected:
+  static constexpr std::size_t kMaxDepth = 8;
+  static constexpr int kRequestBurst = 3000;
+
+  static UserLimits user_limits() {
+    UserLimits limits;
+    limits.requests_per_second = 1e-3;
+    limits.request_burst = kRequestBurst;
+    return limits;
+  }
+
   RestApiTest() {
     alice_ = add_user("alice", "alice-key");
     bob_ = add_user("bob", "bob-key");
@@ -59,7 +69,7 @@ class RestApiTest : public ::testing::Test {
   HttpResponse answer(const HttpRequest& asked) {
     const Route found = std::get<Route>(route(asked.target));
     if (auto early = answer_early(asked, found)) return *early;
-    return api_.handle(asked, found);
+    return api_.handle(asked, found, ClientAddress());
   }
   HttpResponse get(std::string target) { return answer(request("GET", std::move(target))); }
   HttpResponse post(const char* target, std::string body) {
@@ -75,10 +85,30 @@ class RestApiTest : public ::testing::Test {
   InProcessBackplane backplane_{1};
   Directory directory_{*store_, backplane_, clock_};
   Authenticator authenticator_{*store_};
-  RestApi api_{directory_, *store_, authenticator_};
+  KeyGuard key_guard_{KeyGuardLimits{}};
+  UserCounts user_counts_{user_limits()};
+  RestApi api_{directory_, *store_, authenticator_, key_guard_, user_counts_, kMaxDepth};
   Identity alice_;
   Identity bob_;
 };
+
+TEST_F(RestApiTest, AUserWhoAsksTooOftenIsToldToWaitAndOthersAreNot) {
+  for (int i = 0; i < kRequestBurst; ++i) EXPECT_EQ(get(kChannels).status, 200u);
+  const HttpResponse refused = get(kChannels);
+  EXPECT_EQ(refused.status, 429u);
+  EXPECT_THAT(refused.fields, ElementsAre(Pair("Retry-After", "1")));
+  HttpRequest of_bob = request("GET", kChannels);
+  of_bob.fields = {{"authorization", "Token bob-key"}};
+  EXPECT_EQ(answer(of_bob).status, 200u);
+}
+
+TEST_F(RestApiTest, ABodyNestedTooDeeplyIsRefused) {
+  const auto body = [](std::size_t depth) {
+    return R"({"name":"x","y":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+  };
+  EXPECT_EQ(post(kChannels, body(kMaxDepth)).status, 201u);
+  EXPECT_EQ(post(kChannels, body(kMaxDepth + 1)).status, 400u);
+}
 
 // Who asks
 

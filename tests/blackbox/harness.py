@@ -458,8 +458,10 @@ class RawConnection:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def open(cls, server, receive_buffer=None, limit=1 << 22):
+    async def open(cls, server, receive_buffer=None, limit=1 << 22, source=None):
         sock = socket.socket()
+        if source:  # the client's address
+            sock.bind((source, 0))
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.setblocking(False)
