@@ -1,5 +1,6 @@
 #include "rest_api.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <chrono>
@@ -101,11 +102,21 @@ bool is_json_media_type(std::string_view content_type) {
   if (!equals_ignoring_case(trim_ows(content_type.substr(0, semicolon)), "application/json")) {
     return false;
   }
-  if (semicolon == std::string_view::npos) return true;
-  // JSON is UTF-8 (RFC 8259, section 8.1); a parameter that says otherwise is a mistake.
-  const std::string_view parameter = trim_ows(content_type.substr(semicolon + 1));
-  return parameter.empty() || equals_ignoring_case(parameter, "charset=utf-8") ||
-         equals_ignoring_case(parameter, "charset=\"utf-8\"");
+  // JSON is UTF-8 (RFC 8259, section 8.1); a charset that says otherwise is a mistake. Other
+  // parameters mean nothing.
+  std::string_view rest = content_type.substr(std::min(semicolon, content_type.size()));
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    const std::size_t end = std::min(rest.find(';'), rest.size());
+    const std::string_view parameter = trim_ows(rest.substr(0, end));
+    rest.remove_prefix(end);
+    if (equals_ignoring_case(parameter.substr(0, 8), "charset=") &&
+        !equals_ignoring_case(parameter, "charset=utf-8") &&
+        !equals_ignoring_case(parameter, "charset=\"utf-8\"")) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace

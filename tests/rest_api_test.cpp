@@ -456,13 +456,15 @@ class MediaTypeTest : public RestApiTest {
 
 TEST_F(MediaTypeTest, JsonInUtf8IsTaken) {
   for (const char* type : {"application/json", "APPLICATION/JSON", "application/json;",
-                           "application/json; charset=utf-8", "application/json;charset=\"UTF-8\""})
+                           "application/json; charset=utf-8", "application/json;charset=\"UTF-8\"",
+                           "application/json; x=y", "application/json;x=y ; charset=utf-8;"})
     EXPECT_EQ(status_with("content-type", type), 201u) << type;
 }
 
 TEST_F(MediaTypeTest, OtherTypesAnswer415) {
   for (const char* type : {"", "text/plain", "application/x-www-form-urlencoded",
-                           "application/jsonx", "application/json; charset=latin-1"})
+                           "application/jsonx", "application/json; charset=latin-1",
+                           "application/json; x=y; charset=utf-16", "application/json; charset="})
     EXPECT_EQ(status_with("content-type", type), 415u) << type;
 }
 

@@ -237,7 +237,7 @@ class ContentTest(HttpConformance):
         await self.check_served(self.request("POST", body=BODY, Content_Type=media_type), 415)
 
     @checks("application/json", "Application/JSON", charset="application/json; charset=utf-8",
-            upper="application/json;charset=UTF-8", quoted='application/json; charset="utf-8"')
+            upper="application/json;charset=UTF-8", other_parameter="application/json; x=y", quoted='application/json; charset="utf-8"')
     async def test_rfc9110_8_3_1_json_in_utf8_is_taken(self, media_type):
         await self.check_served(self.request("POST", body=BODY, Content_Type=media_type), 201)
 
