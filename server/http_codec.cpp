@@ -111,7 +111,11 @@ class RequestParser final : public http::basic_parser<true> {
     has_chunk_ = true;
     chunk_left_ = size;
     extension_bytes_ += extensions.size();
-    if (extension_bytes_ > kMaxChunkExtensionBytes) error = http::error::bad_chunk_extension;
+    // Beast takes any byte in a quoted string.
+    const bool has_control = std::any_of(extensions.begin(), extensions.end(), is_control);
+    if (has_control || extension_bytes_ > kMaxChunkExtensionBytes) {
+      error = http::error::bad_chunk_extension;
+    }
   }
 
   std::size_t on_chunk_body_impl(std::uint64_t remaining, Text body, Error& error) override {
@@ -367,8 +371,8 @@ struct HttpCodec::Impl {
     const RequestParser& parser = exchange->parser;
     const std::string_view waiting = exchange->buffer;
     if (!parser.chunked() || parser.chunk_left() > waiting.size()) return false;
-    const auto data_bytes = static_cast<std::size_t>(parser.chunk_left());
-    return is_bad_chunk_header(waiting.substr(data_bytes), !parser.has_chunk());
+    const std::string_view header = waiting.substr(static_cast<std::size_t>(parser.chunk_left()));
+    return is_bad_chunk_header(header, !parser.has_chunk());
   }
 
   HttpLimits limits;

@@ -91,10 +91,8 @@ std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_
   text += "\r\n";
   const auto add = [&text](std::string_view name, std::string_view value) {
     text.append(name).append(": ");
-    std::transform(value.begin(), value.end(), std::back_inserter(text), [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return (byte < 0x20 && c != '\t') || byte == 0x7f ? ' ' : c;
-    });
+    std::transform(value.begin(), value.end(), std::back_inserter(text),
+                   [](char c) { return is_control(c) ? ' ' : c; });
     text += "\r\n";
   };
 
@@ -131,10 +129,10 @@ std::string format_http_date(std::int64_t unix_seconds) {
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                kDays[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
-                kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour,
-                utc.tm_min, utc.tm_sec);
+  (void)std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                      kDays[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
+                      kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900,
+                      utc.tm_hour, utc.tm_min, utc.tm_sec);
   return text.data();
 }
 

@@ -470,6 +470,12 @@ TEST(HttpCodecTest, WrongEndOfAChunkIs400BeforeMoreArrives) {
   EXPECT_EQ(refusal(chunked("6\r\nabcdef\r\nx")), 400u);
 }
 
+TEST(HttpCodecTest, ControlCharacterInAChunkExtensionIs400) {
+  EXPECT_EQ(refusal(chunked("1;a=\"\x01\"\r\nx\r\n0\r\n\r\n")), 400u);
+  EXPECT_EQ(refusal(chunked("0;a=\"\x7f\"\r\n\r\n")), 400u);
+  EXPECT_EQ(read_one(chunked("0;a=\"\t\xd0\"\r\n\r\n")).body, "");
+}
+
 TEST(HttpCodecTest, FramingFieldInATrailerIs400) {
   EXPECT_EQ(refusal(chunked("0\r\nContent-Length: 3\r\n\r\n")), 400u);
   EXPECT_EQ(refusal(chunked("0\r\nTransfer-Encoding: chunked\r\n\r\n")), 400u);

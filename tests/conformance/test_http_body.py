@@ -160,7 +160,7 @@ class ChunkedTest(HttpConformance):
 
     @checks(line_feed=b"5;a\nb\r\nabcde\r\n", return_=b"5;a\rb\r\nabcde\r\n", nul=b"5;\0\r\nabcde\r\n",
             no_name=b"5;\r\nabcde\r\n", no_value=b"5;a=\r\nabcde\r\n", open_quote=b'5;a="\r\nabcde\r\n',
-            line_in_quote=b'5;a="\r\nabcde\r\n"\r\n', space=b"5 x\r\nabcde\r\n")
+            line_in_quote=b'5;a="\r\nabcde\r\n"\r\n', control_in_quote=b'5;a="\x01"\r\nabcde\r\n', space=b"5 x\r\nabcde\r\n")
     async def test_rfc9112_7_1_1_malformed_extension_is_400(self, body):
         await self.check_refused(self.chunked(body), 400)
 

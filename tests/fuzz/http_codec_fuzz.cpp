@@ -29,10 +29,7 @@ void check_request(const HttpRequest& request) {
     EXPECT_TRUE(is_token(name));
     EXPECT_TRUE(std::none_of(name.begin(), name.end(), [](char c) { return c != to_lower(c); }));
     EXPECT_EQ(trim_ows(value), value);
-    EXPECT_TRUE(std::none_of(value.begin(), value.end(), [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return (byte < 0x20 && c != '\t') || byte == 0x7f;
-    }));
+    EXPECT_TRUE(std::none_of(value.begin(), value.end(), is_control));
   }
   EXPECT_LE(bytes, kLimits.max_header_bytes);
 }
