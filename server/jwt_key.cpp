@@ -76,7 +76,10 @@ std::size_t bit_count(std::string_view number) noexcept {
   number.remove_prefix(std::min(number.find_first_not_of('\0'), number.size()));
   if (number.empty()) return 0;
   std::size_t bits = 8 * number.size();
-  for (auto first = static_cast<unsigned char>(number.front()); first < 0x80; first <<= 1) --bits;
+  for (auto first = static_cast<unsigned char>(number.front()); first < 0x80;
+       first = static_cast<unsigned char>(first << 1)) {
+    --bits;
+  }
   return bits;
 }
 

@@ -26,7 +26,8 @@ class Yardstick:
             r"listening on http://(.+):(\d+)\n", self.process.stdout.readline()).groups()
         self.port = int(port)
 
-    def ws(self, path):
+    def ws(self, path, is_tls=False):
+        assert not is_tls
         return f"ws://{self.host}:{self.port}{path}"
 
     def stop(self):

@@ -12,7 +12,7 @@ import unittest
 
 from harness import (NOTIFICATIONS, OP_PING, OP_PONG, SCALE, SIGNALING, RawConnection, Server,
                      eventually, frame, in_time, voice, within)
-from network import RemoteMachine
+from remote_machine import RemoteMachine
 from test_faults import FaultCase
 
 
