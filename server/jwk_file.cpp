@@ -36,8 +36,6 @@ std::int64_t nanoseconds(const timespec& time) noexcept {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-std::string system_error_text() { return std::generic_category().message(errno); }
-
 /// The whole file, or nothing (with errno set).
 std::variant<std::string, std::error_code> read_all(int descriptor) {
   std::string text(kMaxFileBytes + 1, '\0');
@@ -89,11 +87,19 @@ std::shared_ptr<const JwkSet> JwkFile::keys() const {
 std::variant<JwkSet, std::string> JwkFile::read() {
   const Descriptor file(path_);
   struct stat status {};
-  if (*file < 0 || ::fstat(*file, &status) != 0) return system_error_text();
+  if (*file < 0 || ::fstat(*file, &status) != 0) {
+    const int reason = errno;
+    // Not the file's fault: it is tried again at the next look.
+    if (reason == EMFILE || reason == ENFILE || reason == ENOMEM) state_ = {};
+    return std::generic_category().message(reason);
+  }
   state_ = state_of(status);  // a change while we read makes another one
   if (!S_ISREG(status.st_mode)) return std::string("it is not a regular file");
   auto content = read_all(*file);
-  if (const auto* error = std::get_if<std::error_code>(&content)) return error->message();
+  if (const auto* error = std::get_if<std::error_code>(&content)) {
+    state_ = {};
+    return error->message();
+  }
   const auto& text = std::get<std::string>(content);
   if (text.size() > kMaxFileBytes) return std::string("it has more than 1 MiB");
   return parse_jwk_set(text, algorithms_);

@@ -26,6 +26,7 @@ constexpr std::size_t kMinRsaBits = 2048;     // RFC 7518, section 3.3
 constexpr std::size_t kMinSecretBytes = 32;   // RFC 7518, section 3.2
 constexpr std::size_t kCoordinateBytes = 32;  // of P-256
 constexpr std::size_t kEs256Bytes = 64;       // RFC 7518, section 3.4
+constexpr std::size_t kHs256Bytes = 32;       // RFC 7518, section 3.2
 constexpr std::size_t kEd25519KeyBytes = 32;  // RFC 8032
 constexpr std::size_t kEd25519Bytes = 64;     // RFC 8032
 
@@ -70,6 +71,12 @@ bool is_for_verification(const json::object& jwk) {
   return std::any_of(names.begin(), names.end(), [](const json::value& name) {
     return name.is_string() && name.get_string() == "verify";
   });
+}
+
+/// cjose compares a MAC, and reads an ES256 signature, before it looks at the length.
+bool has_size_of(JwtAlgorithm algorithm, std::string_view signature) noexcept {
+  if (algorithm == JwtAlgorithm::es256) return signature.size() == kEs256Bytes;
+  return algorithm != JwtAlgorithm::hs256 || signature.size() == kHs256Bytes;
 }
 
 std::size_t bit_count(std::string_view number) noexcept {
@@ -186,7 +193,7 @@ bool JwtKey::has_signed(const JwtParts& token) const {
   bool is_signed = false;
   if (algorithm_ == JwtAlgorithm::eddsa) {
     is_signed = token.signature.size() == kEd25519Bytes && material_->has_signed_by_ed25519(token);
-  } else if (algorithm_ != JwtAlgorithm::es256 || token.signature.size() == kEs256Bytes) {
+  } else if (has_size_of(algorithm_, token.signature)) {
     is_signed = material_->has_signed_jws(token.token, to_string(algorithm_));
   }
   ERR_clear_error();

@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include "voicechan/store.hpp"
+
 namespace voicechan::sqlite {
 namespace {
 
@@ -59,6 +61,8 @@ constexpr std::array kMigrations = {
       END;
     )sql",
 };
+static_assert(kRevokedTokenGrace == std::chrono::microseconds(86'400'000'000),
+              "the trigger token_revoked has this number in it");
 constexpr std::int64_t kLatestVersion = kMigrations.size();
 
 /// PRAGMA application_id of our files: "VCHN".
