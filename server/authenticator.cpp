@@ -37,7 +37,9 @@ std::optional<std::string> find_authorization_key(const HttpRequest& request) {
 std::optional<std::string> find_handshake_key(const HttpRequest& request, const Route& route,
                                               const std::vector<std::string>& subprotocols,
                                               bool allow_query_token) {
-  if (request.has_field("authorization")) return find_authorization_key(request);
+  // One of another scheme is for somebody else: browsers send that of a site behind Basic
+  // authentication with a handshake, too.
+  if (auto key = find_authorization_key(request)) return key;
   for (const std::string& subprotocol : subprotocols) {
     if (is_credential(subprotocol)) return subprotocol.substr(kCredentialPrefix.size());
   }

@@ -34,8 +34,12 @@ class ConnectionCounts {
     /// Counts the connection as one of `address` from now on: a proxy said whose it is. False, and
     /// nothing changes, if that address has as many as it may have.
     [[nodiscard]] bool move_to(const ClientAddress& address) {
-      if (!counts_->by_network_.try_add(address.network(), counts_->max_per_address_)) return false;
-      counts_->by_network_.remove(address_.network());
+      if (address.network() != address_.network()) {
+        if (!counts_->by_network_.try_add(address.network(), counts_->max_per_address_)) {
+          return false;
+        }
+        counts_->by_network_.remove(address_.network());
+      }
       address_ = address;
       return true;
     }

@@ -102,8 +102,10 @@ std::string_view name_of(ForwardedField field) noexcept {
 
 ClientAddress find_client(ForwardedField field, std::string_view value, const ClientAddress& proxy,
                           const TrustedProxies& trusted) {
-  const auto hops = field == ForwardedField::forwarded ? ForwardedReader(value).hops()
-                                                       : std::optional(split_list(value));
+  auto hops = field == ForwardedField::forwarded ? ForwardedReader(value).hops()
+                                                 : std::optional(split_list(value));
+  // What a client has sent must not spoil what the proxy has added.
+  if (!hops) hops = ForwardedReader(value.substr(value.rfind(',') + 1)).hops();
   ClientAddress client = proxy;
   if (!hops) return client;
   for (auto hop = hops->rbegin(); hop != hops->rend(); ++hop) {

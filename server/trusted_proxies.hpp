@@ -33,7 +33,6 @@ std::optional<ClientAddress> parse_address(std::string_view text);
 class TrustedProxies {
  public:
   void add(const Network& network) { networks_.push_back(network); }
-  bool is_empty() const noexcept { return networks_.empty(); }
   bool contains(const ClientAddress& address) const noexcept {
     return std::any_of(networks_.begin(), networks_.end(),
                        [&](const Network& network) { return network.contains(address); });

@@ -69,10 +69,10 @@ TEST(HandshakeKeyTest, IsTakenFromTheAuthorizationFieldFirst) {
             "header");
 }
 
-TEST(HandshakeKeyTest, AMalformedAuthorizationFieldIsNotMadeUpForElsewhere) {
+TEST(HandshakeKeyTest, AnAuthorizationFieldOfAnotherSchemeIsForSomebodyElse) {
   EXPECT_EQ(find_handshake_key(with_authorization("Basic YTpi"), route_with_token("query"),
                                {"voicechan.auth.subprotocol"}, true),
-            std::nullopt);
+            "subprotocol");
 }
 
 TEST(HandshakeKeyTest, IsTakenFromAnOfferedSubprotocol) {
