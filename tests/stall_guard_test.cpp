@@ -38,5 +38,14 @@ TEST(StallGuardTest, AWorkerThatNeverCatchesUpJudgesNevertheless) {
   EXPECT_TRUE(guard.may_judge(now, true));
 }
 
+TEST(StallGuardTest, AWorkerThatIsHeldUpAgainAndAgainJudgesNevertheless) {
+  StallGuard guard;
+  EXPECT_TRUE(guard.may_judge(kBegin, true));
+  MonotonicTime now = kBegin;
+  int judged = 0;
+  for (int i = 0; i < 30; ++i) judged += guard.may_judge(now += 2s, true) ? 1 : 0;
+  EXPECT_GE(judged, 25);
+}
+
 }  // namespace
 }  // namespace voicechan::server
