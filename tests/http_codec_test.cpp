@@ -435,16 +435,21 @@ TEST(HttpCodecTest, GrowingChunkedBodyOverTheLimitIs413) {
 }
 
 TEST(HttpCodecTest, LargeBodiesAreRead) {
-  std::string body(1024 * 1024, 'x');
+  HttpLimits limits;
+  limits.max_body_bytes = 1024 * 1024;
+  std::string body(limits.max_body_bytes, 'x');
   for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 31);
   const std::string length = std::to_string(body.size());
-  EXPECT_EQ(feed_whole(post("Content-Length: " + length + "\r\n", body)).requests.at(0).body, body);
+  EXPECT_EQ(
+      feed_whole(post("Content-Length: " + length + "\r\n", body), limits).requests.at(0).body,
+      body);
   std::string chunks;
   for (std::size_t at = 0; at < body.size(); at += 4096) {
     chunks += "1000\r\n" + body.substr(at, 4096) + "\r\n";
   }
-  EXPECT_EQ(feed_http(chunked(chunks + "0\r\n\r\n"), {}, [] { return 1000; }).requests.at(0).body,
-            body);
+  EXPECT_EQ(
+      feed_http(chunked(chunks + "0\r\n\r\n"), limits, [] { return 1000; }).requests.at(0).body,
+      body);
 }
 
 TEST(HttpCodecTest, MalformedChunksAre400) {
