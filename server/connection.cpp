@@ -126,9 +126,11 @@ void Connection::take_input() {
 }
 
 Protocol::Use Connection::use() const noexcept {
+  if (state_ != State::open) return Protocol::Use::request;
+  const Protocol::Use use = protocol_->use();
+  if (use == Protocol::Use::until_told) return use;  // whatever waits: nothing else ends it
   const bool is_sent = output_.is_empty() && (tls_ == nullptr || tls_->pending().empty());
-  if (state_ != State::open || !is_sent) return Protocol::Use::request;
-  return protocol_->use();
+  return is_sent ? use : Protocol::Use::request;
 }
 
 void Connection::drain() {
@@ -197,10 +199,16 @@ void Connection::on_ciphertext(std::string_view received) {
   if (!tls_->pending().empty()) mark_dirty();
   if (size > 0) protocol_->on_bytes(plaintext.data(), size);
   if (state_ != State::open || tls_->state() == TlsStream::State::open) return;
-  if (tls_->state() == TlsStream::State::ended) return on_end_of_input();
+  if (tls_->state() == TlsStream::State::ended) return on_end_of_tls_input();
   spdlog::debug("{} connection ended by TLS: {}", protocol_->name(), tls_->failure());
   finish();
   protocol_->on_end_of_input();
+}
+
+/// While reading is paused the end waits, as a FIN would in the kernel: what was asked is answered
+/// first.
+void Connection::on_end_of_tls_input() {
+  if (!is_paused_) on_end_of_input();
 }
 
 void Connection::on_end_of_input() {
@@ -217,10 +225,11 @@ void Connection::mark_dirty() {
   worker_.add_dirty(*this);
 }
 
-void Connection::on_echo() {
-  if (gate_ == nullptr) return;
+bool Connection::on_echo() {
+  if (gate_ == nullptr || !gate_->awaits_echo()) return false;
   gate_->on_echo(worker_.now());
   mark_dirty();
+  return true;
 }
 
 bool Connection::may_write_media() {
@@ -341,7 +350,12 @@ void Connection::wait_writable() {
 }
 
 void Connection::on_all_written() {
-  if (state_ == State::open) return protocol_->on_output_written();
+  if (state_ == State::open) {
+    if (std::exchange(notifies_when_written_, false)) protocol_->on_output_written();
+    const bool has_tls_ended = tls_ != nullptr && tls_->state() == TlsStream::State::ended;
+    if (has_tls_ended && state_ == State::open) on_end_of_tls_input();
+    return;
+  }
   if (state_ != State::finishing) return;
   if (has_peer_ended_) return close();
   state_ = State::lingering;

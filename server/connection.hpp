@@ -33,7 +33,8 @@ class Protocol {
   /// The peer has closed its side; the connection closes once what is queued has been written.
   virtual void on_end_of_input() {}
 
-  /// All that was queued has been written to the socket.
+  /// All that was queued has been written to the socket, as `Connection::notify_when_written`
+  /// asked.
   virtual void on_output_written() {}
 
   /// The peer is to be asked for a sign that it has got what was written so far; on its answer
@@ -85,6 +86,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void write(std::string bytes);
   /// Queues raw bytes behind everything; nothing may be queued after them.
   void write_last(std::string bytes);
+  /// Has the protocol told, once, when all that is queued has been written.
+  void notify_when_written() noexcept { notifies_when_written_ = true; }
   /// Drops data frames that have not begun.
   void discard_unsent() noexcept { output_.discard_unsent(); }
   /// Hands nothing more to the protocol; closes once all is written (the write deadline holds) and
@@ -97,7 +100,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Bytes wait that the socket did not take.
   bool is_blocked() const noexcept { return is_waiting_writable_; }
   /// The peer has got what had been written when `Protocol::request_echo` was called.
-  void on_echo();
+  /// False if nobody had asked.
+  [[nodiscard]] bool on_echo();
   /// Raw bytes of `write` wait.
   bool has_raw_waiting() const noexcept { return output_.has_raw(); }
   /// Frames dropped so far because this receiver was too slow.
@@ -162,6 +166,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void on_readable();
   void on_received(std::uint8_t* data, std::size_t size);
   void on_ciphertext(std::string_view received);
+  void on_end_of_tls_input();
   void on_end_of_input();
   /// Writes what may be written; false: not all, for now.
   bool write_encrypted();
@@ -190,6 +195,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool is_paused_ = false;
   bool is_waiting_readable_ = false;
   bool is_waiting_writable_ = false;
+  bool notifies_when_written_ = false;
   bool is_held_back_ = false;  // media waits that would grow old in the socket
   bool will_be_rechecked_ = false;
   bool has_peer_ended_ = false;

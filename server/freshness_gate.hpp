@@ -92,7 +92,11 @@ class FreshnessGate {
   MonotonicTime last_progress() const noexcept { return last_progress_; }
 
   /// True if what is written next is a portion that a ping will follow.
-  bool expects_echo() const noexcept { return is_slow() && answers_ && under_way_ == 0; }
+  bool expects_echo() const noexcept {
+    return state_ == State::slow && answers_ && under_way_ == 0;
+  }
+  /// A ping has asked for an echo that has not come yet.
+  bool awaits_echo() const noexcept { return echo_ == Echo::awaited; }
   /// True if a ping should follow what has been written; `on_echo` is due when it is answered.
   bool wants_echo() const noexcept { return echo_ == Echo::wanted; }
   void on_echo_requested(MonotonicTime now) noexcept {

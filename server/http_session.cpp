@@ -2,12 +2,15 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 
 #include "credential_error.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
+#include "jwt_verifier.hpp"
 #include "rest_api.hpp"
 #include "spdlog/spdlog.h"
 #include "websocket_codec.hpp"
@@ -15,6 +18,14 @@
 #include "worker.hpp"
 
 namespace voicechan::server {
+namespace {
+
+/// To find out who it is may create him then, which waits for the disk and for locks.
+bool may_create_user(const ServerOptions& options, const std::optional<std::string>& credential) {
+  return options.jwt.create_users && credential && has_jwt_form(*credential);
+}
+
+}  // namespace
 
 HttpSession::HttpSession(Connection& connection)
     : connection_(connection),
@@ -33,6 +44,7 @@ void HttpSession::process(std::string_view input) {
       // The client does not read its responses: it gets no more until it does.
       unread_.assign(input);
       connection_.pause_reading();
+      connection_.notify_when_written();
       return;
     }
     switch (codec_.consume(input)) {
@@ -105,7 +117,8 @@ bool HttpSession::is_too_late() const noexcept {
 
 void HttpSession::begin_rest(HttpRequest request, Route route) {
   Worker& worker = connection_.worker();
-  const bool is_write = request.method == "POST";
+  const bool is_write = request.method == "POST" ||
+                        may_create_user(worker.options(), find_authorization_key(request));
   auto job = [&api = worker.services().rest_api, request = std::move(request),
               route = std::move(route), address = connection_.client_address()] {
     try {
@@ -134,20 +147,25 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
   }
   auto key = find_handshake_key(request, route, handshake.subprotocols,
                                 services.options.allow_query_token);
-  const bool is_accepted = connection_.worker().run_blocking(
-      connection_,
-      [&services, key = std::move(key),
-       address = connection_.client_address()]() -> Result<Admission> {
-        try {
-          return services.key_guard.check(address, key,
-                                          [&] { return services.authenticator.admit(key); });
-        } catch (const std::exception& error) {
-          spdlog::error("a handshake failed inside: {}", error.what());
-          return Errc::store_unavailable;
-        }
-      },
-      [this, handshake = std::move(handshake), route = std::move(route)](
-          Result<Admission> admission) { on_identified(handshake, route, std::move(admission)); });
+  Worker& worker = connection_.worker();
+  const bool is_write = may_create_user(services.options, key);
+  auto job = [&services, key = std::move(key),
+              address = connection_.client_address()]() -> Result<Admission> {
+    try {
+      return services.key_guard.check(address, key,
+                                      [&] { return services.authenticator.admit(key); });
+    } catch (const std::exception& error) {
+      spdlog::error("a handshake failed inside: {}", error.what());
+      return Errc::store_unavailable;
+    }
+  };
+  auto done = [this, handshake = std::move(handshake),
+               route = std::move(route)](Result<Admission> admission) {
+    on_identified(handshake, route, std::move(admission));
+  };
+  const bool is_accepted = is_write
+                               ? worker.run_writing(connection_, std::move(job), std::move(done))
+                               : worker.run_blocking(connection_, std::move(job), std::move(done));
   if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
 }
 
@@ -192,6 +210,7 @@ void HttpSession::write_response(HttpResponse response) {
   if (framing_.allowed_origin) {
     add_cors_fields(response, *framing_.allowed_origin, framing_.is_preflight);
   }
+  connection_.notify_when_written();
   connection_.write(serialize(response, framing_.is_http_1_0, framing_.keep_alive, framing_.is_head,
                               connection_.worker().http_date()));
   if (!framing_.keep_alive) return connection_.finish();

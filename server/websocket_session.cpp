@@ -117,7 +117,8 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
     case Type::ping:
       return on_ping(event.payload);
     case Type::pong:
-      if (!is_control_flood() && event.payload == kEcho) connection_.on_echo();
+      // The answer to a ping of ours is no flood, however many we send to a slow peer.
+      if (event.payload != kEcho || !connection_.on_echo()) (void)is_control_flood();
       return;
     case Type::close:
       session_.leave();
@@ -138,6 +139,7 @@ void WebSocketSession::on_ping(const std::string& payload) {
   // At most one pong waits, for the newest ping (RFC 6455, section 5.5.3).
   if (connection_.is_blocked() && connection_.has_raw_waiting()) {
     pong_ = std::make_unique<std::string>(payload);
+    connection_.notify_when_written();
     return;
   }
   pong_ = nullptr;

@@ -136,12 +136,16 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
   connection->set_late(!admits_connections(phase()));
-  connections_.insert(connection);
+  std::unique_ptr<Protocol> protocol;
+  std::unique_ptr<TlsStream> tls;
   if (options().proxy_protocol) {
-    connection->start(std::make_unique<ProxySession>(*connection));
+    protocol = std::make_unique<ProxySession>(*connection);
   } else {
-    connection->start(std::make_unique<HttpSession>(*connection), make_tls());
+    protocol = std::make_unique<HttpSession>(*connection);
+    tls = make_tls();
   }
+  connections_.insert(connection);  // what is in there has a protocol
+  connection->start(std::move(protocol), std::move(tls));
 }
 
 void Worker::serve(Connection& connection, std::string unread) {

@@ -71,6 +71,23 @@ TEST_F(ServerDrainTest, AProbeThatPostsGets405) {
   EXPECT_THAT(response, HasSubstr("Allow: GET, HEAD, OPTIONS\r\n"));
 }
 
+// One for whom something waits is told like everybody else, behind what waits.
+TEST_F(ServerDrainTest, AListenerThatIsBehindIsToldToo) {
+  options_.workers = 1;
+  start();
+  SocketClient listener = open_websocket("/ws/voice/room/", 4096);
+  SocketClient speaker = open_websocket("/ws/voice/room/");
+  const std::string text(1 << 20, 'x');  // more in all than its socket takes
+  constexpr int kMessages = 8;
+  for (int i = 0; i < kMessages; ++i) speaker.send(client_frame(kText, text));
+  EXPECT_TRUE(is_open(speaker));  // all of it has been relayed
+  drain();
+  for (int i = 0; i < kMessages; ++i) ASSERT_EQ(listener.read_frame().second.size(), text.size());
+  const auto [type, payload] = listener.read_frame();
+  EXPECT_EQ(type, kClose);
+  EXPECT_EQ(close_code(payload), 1001);
+}
+
 TEST_F(ServerDrainTest, WithdrawnIsNotReadyAndTakesNoWebSocketsButKeepsThoseItHas) {
   start_with_member();
   server_->withdraw();
