@@ -16,7 +16,8 @@ def idle(bench, relay, connections, settle):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if limit != resource.RLIM_INFINITY and limit < connections + SPARE_DESCRIPTORS:
         raise Skipped(f"needs ulimit -n {connections + SPARE_DESCRIPTORS}")
-    return bench.load(relay, "idle", *idle_options(connections, settle))
+    # Once: what a run before has left in the process would hide what this one takes.
+    return bench.load_once(relay, "idle", *idle_options(connections, settle), may_lose=False)
 
 
 def idle_options(connections, settle):

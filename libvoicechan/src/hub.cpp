@@ -1,6 +1,7 @@
 #include "voicechan/hub.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <optional>
@@ -19,7 +20,7 @@ constexpr std::string_view kNotAnObject =
     "a signaling message is one JSON object in a text frame, not nested too deeply";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
-enum class Role { voice, signaling, notifications };
+enum class Role : std::uint8_t { voice, signaling, notifications };
 
 /// Where a hub begins to count its sessions, so that two hubs hardly ever give the same number. The
 /// odd constant (2^64 divided by the golden ratio) spreads neighbouring addresses.
@@ -43,21 +44,22 @@ struct Session::State : Group::Membership {
       : hub(&owner),
         transport(&out),
         user(std::move(identity)),
+        role(session_role),
         messages(burst),
-        source(source_number),
-        role(session_role) {}
+        source(source_number) {}
 
   Hub::Impl* const hub;
   Transport* const transport;
   const Identity user;
   Session* handle = nullptr;
-  std::list<State>::iterator place;  // in the hub's list of sessions
-  Group* group = nullptr;            // of a voice or notifications session
-  std::map<std::string, Group, std::less<>>::iterator group_place;
-  std::optional<PeerId> id;    // of a signaling session that has joined
+  std::list<State>::iterator place;                                 // in the hub's list of sessions
+  std::map<std::string, Group, std::less<>>::iterator group_place;  // if is_in_group
+  // There are many sessions: what is small stands together.
+  std::optional<PeerId> id;  // of a signaling session that has joined
+  const Role role;
+  bool is_in_group = false;    // a voice or notifications session
   TokenBucket messages;        // of a signaling session
   const std::uint64_t source;  // of its frames
-  const Role role;
 };
 
 class Hub::Impl final : public BackplaneReceiver {
@@ -159,14 +161,14 @@ Result<Session> Hub::Impl::open_in_group(Role role, Identity user, Transport& tr
     return Errc::room_full;
   }
   session.state_->group_place = place;
-  session.state_->group = &place->second;
+  session.state_->is_in_group = true;
   return session;
 }
 
 void Hub::Impl::leave(State& session) noexcept {
   if (session.id) peers_.erase(*session.id);
-  if (session.group != nullptr) {
-    session.group->remove(session);
+  if (session.is_in_group) {
+    session.group_place->second.remove(session);
     dispose_if_empty(session.group_place);
   }
   sessions_.erase(session.place);
@@ -221,7 +223,7 @@ void Hub::Impl::receive(State& session, FrameKind kind, std::string bytes) {
 void Hub::Impl::relay(State& session, FrameKind kind, std::string bytes) {
   const Frame frame(kind, kind == FrameKind::text ? FrameClass::control : FrameClass::media,
                     std::move(bytes), session.source);
-  session.group->publish(frame);
+  session.group_place->second.publish(frame);
   fan_out(session.group_place, frame, &session);
 }
 
