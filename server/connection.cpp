@@ -288,7 +288,8 @@ void Connection::flush() {
       }
     }
     if (gate_ != nullptr && gate_->wants_echo()) request_echo();
-    on_all_written();
+    const bool is_all = state_ == State::open && !notifies_when_written_ && tls_ == nullptr;
+    if (!is_all) on_all_written();
   });
 }
 
