@@ -14,7 +14,7 @@ struct HttpLimits {
   std::size_t max_target_bytes = 8 * 1024;   // 414
   std::size_t max_header_bytes = 16 * 1024;  // 431, all fields together
   std::size_t max_header_count = 100;        // 431
-  std::size_t max_body_bytes = 64 * 1024;    // 413; what the contract needs is some 4 KiB
+  std::size_t max_body_bytes = 1024 * 1024;  // 413
 };
 
 /// Reads HTTP/1.1 requests from a stream of bytes, by Boost.Beast's parser; owns no socket. After
