@@ -55,6 +55,18 @@ TEST(ConnectionCountsTest, RefusesMoreThanAnAddressMayHave) {
   EXPECT_TRUE(add(counts, "2001:db8::3"));
 }
 
+// A proxy's connection for one client after another of a /64 that has as many as it may have.
+TEST(ConnectionCountsTest, AMoveWithinANetworkIsNoNewConnection) {
+  ConnectionCounts counts(10, 1);
+  auto place = add(counts, "2001:db8::1");
+  ASSERT_TRUE(place);
+  EXPECT_TRUE(place->move_to(address("2001:db8::2")));
+  EXPECT_EQ(place->address(), address("2001:db8::2"));
+  EXPECT_EQ(refusal(counts, "2001:db8::3"), ConnectionCounts::Refusal::address_full);
+  place.reset();
+  EXPECT_TRUE(add(counts, "2001:db8::3"));
+}
+
 TEST(ConnectionCountsTest, ARefusedOneIsNotCounted) {
   ConnectionCounts counts(2, 1);
   const auto one = add(counts, "192.0.2.1");

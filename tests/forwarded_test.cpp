@@ -99,6 +99,11 @@ TEST(ForwardedTest, OfAMalformedFieldNothingIsBelieved) {
   }
 }
 
+TEST(ForwardedTest, WhatAClientSentDoesNotSpoilWhatTheProxyAdded) {
+  EXPECT_EQ(forwarded("for=\", for=203.0.113.5"), "203.0.113.5");
+  EXPECT_EQ(forwarded("for=1.1.1.1;;for, for=203.0.113.5;proto=https"), "203.0.113.5");
+}
+
 TEST(ForwardedTest, AnyBytesGiveSomeAddress) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
