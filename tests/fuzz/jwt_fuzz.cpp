@@ -126,7 +126,8 @@ void check_json(std::string_view text) {
   const auto value = parse(text);
   ASSERT_EQ(strict.has_value(),
             value && value->is_object() && count_members(text) == count_members(*value));
-  if (strict) EXPECT_EQ(*strict, value->get_object());
+  // As text: 0e700 is NaN to Boost.JSON, which equals nothing.
+  if (strict) EXPECT_EQ(json::serialize(*strict), json::serialize(*value));
 }
 
 // Claims
