@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -135,7 +136,9 @@ void check_json(std::string_view text) {
 std::optional<Seconds> date(const json::object& claims, const char* name) {
   const json::value* value = claims.if_contains(name);
   if (value == nullptr || !value->is_number()) return std::nullopt;
-  return Seconds(value->to_number<double>());
+  const auto seconds = value->to_number<double>();
+  if (!std::isfinite(seconds)) return std::nullopt;
+  return Seconds(seconds);
 }
 
 /// Times on both sides of all at which something may change, in order.
