@@ -4,12 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <memory>
-#include <sstream>
 #include <string>
 
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
+#include "log_fixture.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -17,23 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
-class DropLogTest : public ::testing::Test {
+class DropLogTest : public LogFixture {
  protected:
-  DropLogTest() {
-    const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_);
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
-  }
-  ~DropLogTest() override { spdlog::set_default_logger(former_); }
-
-  /// What has been logged since the last call.
-  std::string logged() {
-    std::string text = text_.str();
-    text_.str({});
-    return text;
-  }
-
-  const std::shared_ptr<spdlog::logger> former_ = spdlog::default_logger();
-  std::ostringstream text_;
   MonotonicTime now_{std::chrono::hours(1)};
   DropLog log_;
 };

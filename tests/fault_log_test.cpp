@@ -4,12 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <memory>
-#include <sstream>
 #include <string>
 
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
+#include "log_fixture.hpp"
 #include "voicechan/error.hpp"
 
 namespace voicechan::server {
@@ -18,23 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-class FaultLogTest : public ::testing::Test {
+class FaultLogTest : public LogFixture {
  protected:
-  FaultLogTest() {
-    const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_);
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
-  }
-  ~FaultLogTest() override { spdlog::set_default_logger(former_); }
-
-  /// What has been logged since the last call.
-  std::string logged() {
-    std::string text = text_.str();
-    text_.str({});
-    return text;
-  }
-
-  const std::shared_ptr<spdlog::logger> former_ = spdlog::default_logger();
-  std::ostringstream text_;
   MonotonicTime now_{std::chrono::hours(1)};
   FaultLog log_;
 };
