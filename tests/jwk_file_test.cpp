@@ -7,12 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include "jwt_signer.hpp"
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
+#include "log_fixture.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -20,19 +18,14 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class JwkFileTest : public ::testing::Test {
+class JwkFileTest : public LogFixture {
  protected:
-  JwkFileTest() : before_(spdlog::default_logger()) {
+  JwkFileTest() {
     std::string pattern = (fs::temp_directory_path() / "voicechan-jwk-XXXXXX").string();
     directory_ = ::mkdtemp(pattern.data());
     path_ = directory_ / "jwks.json";
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
   }
-  ~JwkFileTest() override {
-    spdlog::set_default_logger(before_);
-    fs::remove_all(directory_);
-  }
+  ~JwkFileTest() override { fs::remove_all(directory_); }
 
   void write(std::string_view text) { std::ofstream(path_, std::ios::binary) << text; }
   /// As a careful program replaces a file.
@@ -50,7 +43,7 @@ class JwkFileTest : public ::testing::Test {
     return keys->keys.size() == 1 ? keys->keys[0].id() : std::to_string(keys->keys.size());
   }
   std::size_t errors() const {
-    const std::string text = log_.str();
+    const std::string text = unread_log();
     std::size_t count = 0;
     for (auto at = text.find("stay as they were"); at != std::string::npos;
          at = text.find("stay as they were", at + 1)) {
@@ -61,10 +54,6 @@ class JwkFileTest : public ::testing::Test {
 
   fs::path directory_;
   fs::path path_;
-  std::ostringstream log_;
-
- private:
-  std::shared_ptr<spdlog::logger> before_;
 };
 
 std::string failure_of(const fs::path& path) {
@@ -121,10 +110,10 @@ TEST_F(JwkFileTest, ABrokenFileLeavesTheOldKeysAndIsLoggedOnce) {
   replace("nonsense");
   for (int i = 0; i < 3; ++i) file.reload_if_changed();
   EXPECT_EQ(id_of(file), "a");
-  EXPECT_EQ(errors(), 1u) << log_.str();
+  EXPECT_EQ(errors(), 1u) << unread_log();
   replace("other nonsense");
   for (int i = 0; i < 3; ++i) file.reload_if_changed();
-  EXPECT_EQ(errors(), 2u) << log_.str();
+  EXPECT_EQ(errors(), 2u) << unread_log();
   replace(set_of("b"));
   file.reload_if_changed();
   EXPECT_EQ(id_of(file), "b");
@@ -136,7 +125,7 @@ TEST_F(JwkFileTest, AFileThatGoesAwayLeavesTheOldKeysAndIsLoggedOnce) {
   fs::remove(path_);
   for (int i = 0; i < 3; ++i) file.reload_if_changed();
   EXPECT_EQ(id_of(file), "a");
-  EXPECT_EQ(errors(), 1u) << log_.str();
+  EXPECT_EQ(errors(), 1u) << unread_log();
   write(set_of("b"));
   file.reload_if_changed();
   EXPECT_EQ(id_of(file), "b");

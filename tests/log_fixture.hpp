@@ -20,7 +20,9 @@ class LogFixture : public ::testing::Test {
   }
   ~LogFixture() override { spdlog::set_default_logger(former_); }
 
-  /// What has been logged since the last call.
+  /// What has been logged since the last call of `logged`.
+  std::string unread_log() const { return text_.str(); }
+  /// The same; the next call gives what comes after this one.
   std::string logged() {
     std::string text = text_.str();
     text_.str({});
