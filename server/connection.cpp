@@ -31,10 +31,10 @@ ssize_t send_now(int descriptor, std::string_view bytes, int flags) noexcept {
 }  // namespace
 
 Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, ConnectionCounts::Place place)
-    : worker_(worker),
-      socket_(std::move(socket)),
-      place_(std::move(place)),
-      output_(worker.options().outbox, &worker.drop_log()) {}
+    : place_(std::move(place)),
+      output_(worker.options().outbox, &worker.drop_log()),
+      worker_(worker),
+      socket_(std::move(socket)) {}
 
 Connection::~Connection() = default;
 

@@ -142,6 +142,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   Worker& worker() noexcept { return worker_; }
 
+  /// See Transport::hot_memory.
+  const void* hot_memory() const noexcept { return output_.hot_memory(); }
+  /// Has come from memory what `flush` reads elsewhere.
+  void fetch_for_flush() const noexcept { __builtin_prefetch(gate_.get()); }
+
   /// Who is at the other end: the socket's peer, or what `set_client_address` said.
   const ClientAddress& client_address() const noexcept { return place_.address(); }
   /// A proxy that is trusted told whose connection it is; it counts as that address' from now on.
@@ -151,7 +156,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   }
 
  private:
-  enum class State {
+  enum class State : std::uint8_t {
     open,
     finishing,  ///< the last bytes are being written, what arrives is thrown away
     lingering,  ///< all is written and our side is shut; waits for the peer's end
@@ -180,16 +185,15 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   template <class Action>
   void guarded(Action action) noexcept;
 
-  Worker& worker_;
-  asio::ip::tcp::socket socket_;
   ConnectionCounts::Place place_;
-  Output output_;
-  std::unique_ptr<TlsStream> tls_;       // null: plain TCP
-  std::unique_ptr<FreshnessGate> gate_;  // once there has been media
-  std::unique_ptr<Protocol> protocol_;   // may look at output_ to the end of its life
   MonotonicTime last_write_progress_{};
   MonotonicTime closing_deadline_ = MonotonicTime::max();
   MonotonicTime next_check_ = MonotonicTime::max();  // what the wheel holds
+  // What every delivery touches stands together, from the end of output_ to the beginning of
+  // socket_: among thousands of connections it has to be fetched from memory.
+  Output output_;
+  std::unique_ptr<FreshnessGate> gate_;  // once there has been media
+  Worker& worker_;
   State state_ = State::open;
   bool is_dirty_ = false;
   bool is_paused_ = false;
@@ -200,6 +204,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool will_be_rechecked_ = false;
   bool has_peer_ended_ = false;
   bool is_late_ = false;
+  std::unique_ptr<TlsStream> tls_;  // null: plain TCP
+  asio::ip::tcp::socket socket_;
+  std::unique_ptr<Protocol> protocol_;  // may look at output_ to the end of its life
 };
 
 }  // namespace voicechan::server

@@ -128,11 +128,19 @@ class FreshnessGate {
   void begin_slow(std::size_t under_way, MonotonicTime now) noexcept;
   void end_portion(MonotonicTime now) noexcept;
 
+  // What every delivery touches stands together.
   std::uint64_t written_ = 0;
   // Open: the bytes up to mark_ were written at marked_at_ or before, and it is not known whether
   // they have arrived. Otherwise: when the under_way_ bytes were written.
   std::uint64_t mark_ = 0;
   MonotonicTime marked_at_{};
+  MonotonicTime::duration check_after_{};
+  State state_ = State::open;
+  Echo echo_ = Echo::none;
+  bool has_mark_ = false;
+  bool answers_ = false;  // echoes, as it has shown
+  int quick_echoes_ = 0;  // in succession, while slow
+  int late_echoes_ = 0;   // in succession, while not
   MonotonicTime checked_at_{};
   MonotonicTime trial_end_{};
   MonotonicTime echo_requested_at_{};
@@ -140,17 +148,10 @@ class FreshnessGate {
   std::uint64_t written_before_echo_ = 0;
   MonotonicTime acknowledged_at_{};  // suspicious: when all was; max(): not yet
   MonotonicTime last_progress_{};
-  MonotonicTime::duration check_after_{};
   MonotonicTime::duration least_round_trip_{};
   std::size_t portion_bytes_ = 0;
   std::size_t under_way_ = 0;
   std::size_t last_unacknowledged_ = 0;
-  int quick_echoes_ = 0;  // in succession, while slow
-  int late_echoes_ = 0;   // in succession, while not
-  State state_ = State::open;
-  Echo echo_ = Echo::none;
-  bool has_mark_ = false;
-  bool answers_ = false;  // echoes, as it has shown
 };
 
 }  // namespace voicechan::server

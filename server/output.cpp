@@ -16,14 +16,23 @@ void append(std::string& out, std::string_view bytes, std::size_t skipped, std::
 }  // namespace
 
 void Output::write(std::string bytes) {
-  if (raw_.empty()) {
-    raw_ = std::move(bytes);
+  if (bytes.empty()) return;
+  std::string& first = raw().first;
+  if (first.empty()) {
+    first = std::move(bytes);
   } else {
-    raw_ += bytes;
+    first += bytes;
   }
 }
 
-void Output::write_last(std::string bytes) { last_ = std::move(bytes); }
+void Output::write_last(std::string bytes) {
+  if (!bytes.empty()) raw().last = std::move(bytes);
+}
+
+Output::Raw& Output::raw() {
+  if (raw_ == nullptr) raw_ = std::make_unique<Raw>();
+  return *raw_;
+}
 
 std::string_view Output::lay_out(WireBuffer& wire, std::size_t frame_count) const {
   const bool front_has_begun = front_written_ > 0;
@@ -40,7 +49,7 @@ std::string_view Output::lay_out(WireBuffer& wire, std::size_t frame_count) cons
   out.clear();
   out.reserve(WireBuffer::kBytes);
   wire.forget();
-  if (!front_has_begun) append(out, raw_, raw_written_, wire.space());
+  if (!front_has_begun && raw_ != nullptr) append(out, raw_->first, raw_->taken, wire.space());
   std::size_t i = 0;
   for (; i < frame_count && wire.space() > 0; ++i) {
     const Frame& frame = outbox_.frame(i);
@@ -50,19 +59,19 @@ std::string_view Output::lay_out(WireBuffer& wire, std::size_t frame_count) cons
     append(out, {reinterpret_cast<const char*>(header), header_size}, skipped, wire.space());
     append(out, frame.bytes(), skipped - std::min(skipped, header_size), wire.space());
     // Raw bytes wait for the end of a frame that has begun, not longer.
-    if (i == 0 && front_has_begun) append(out, raw_, 0, wire.space());
+    if (i == 0 && front_has_begun && raw_ != nullptr) append(out, raw_->first, 0, wire.space());
   }
   if (frame_count < outbox_.size()) return out;
-  const bool is_plain = !front_has_begun && raw_.empty() && last_.empty() && wire.space() > 0;
+  const bool is_plain = !front_has_begun && raw_ == nullptr && wire.space() > 0;
   if (is_plain) {
     for (i = 0; i < frame_count; ++i) wire.frames_.push_back(outbox_.frame(i));
   }
-  append(out, last_, 0, wire.space());
+  if (raw_ != nullptr) append(out, raw_->last, 0, wire.space());
   return out;
 }
 
 void Output::consume_some(std::size_t bytes) noexcept {
-  if (front_written_ == 0) take_raw(bytes);
+  if (front_written_ == 0) take_first(bytes);
   std::size_t written_frames = 0;
   const std::size_t frame_count = outbox_.size();
   while (bytes > 0 && written_frames < frame_count) {
@@ -75,21 +84,23 @@ void Output::consume_some(std::size_t bytes) noexcept {
     }
     bytes -= left;
     ++written_frames;
-    if (std::exchange(front_written_, 0) > 0) take_raw(bytes);
+    if (std::exchange(front_written_, 0) > 0) take_first(bytes);
   }
   if (written_frames > 0) outbox_.pop_front(written_frames);
   if (front_written_ > 0) outbox_.pin_front();
-  last_.erase(0, bytes);
+  if (raw_ == nullptr) return;
+  raw_->last.erase(0, bytes);
+  if (raw_->first.empty() && raw_->last.empty()) raw_ = nullptr;
 }
 
-void Output::take_raw(std::size_t& bytes) noexcept {
-  if (raw_.empty()) return;
-  const std::size_t taken = std::min(bytes, raw_.size() - raw_written_);
-  raw_written_ += taken;
+void Output::take_first(std::size_t& bytes) noexcept {
+  if (raw_ == nullptr) return;
+  const std::size_t taken = std::min(bytes, raw_->first.size() - raw_->taken);
+  raw_->taken += taken;
   bytes -= taken;
-  if (raw_written_ < raw_.size()) return;
-  raw_ = {};
-  raw_written_ = 0;
+  if (raw_->taken < raw_->first.size()) return;
+  raw_->first.clear();
+  raw_->taken = 0;
 }
 
 }  // namespace voicechan::server

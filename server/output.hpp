@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,11 +57,13 @@ class Output {
   void drop_stale(MonotonicTime now) { outbox_.drop_stale(now); }
   void keep_newest_media(std::size_t bytes) { outbox_.keep_newest_media(bytes); }
 
-  bool is_empty() const noexcept { return raw_.empty() && outbox_.is_empty() && last_.empty(); }
-  bool has_raw() const noexcept { return !raw_.empty(); }
-  bool has_last() const noexcept { return !last_.empty(); }
+  bool is_empty() const noexcept { return outbox_.is_empty() && raw_ == nullptr; }
+  bool has_raw() const noexcept { return raw_ != nullptr && !raw_->first.empty(); }
+  bool has_last() const noexcept { return raw_ != nullptr && !raw_->last.empty(); }
   bool is_congested() const noexcept { return outbox_.is_congested(); }
   const Outbox& outbox() const noexcept { return outbox_; }
+  /// In the midst of what every delivery touches.
+  const void* hot_memory() const noexcept { return &front_written_; }
 
   /// The next bytes to write, empty if there are none; more may follow when they are written. They
   /// stay where they are until the next call of this object or use of `wire`.
@@ -86,11 +89,18 @@ class Output {
   void shrink_to_fit() noexcept { outbox_.shrink_to_fit(); }
 
  private:
+  /// What goes out as it is. Seldom there, so that a delivery does not touch it.
+  struct Raw {
+    std::string first;      // ahead of the outbox, or behind its front frame if that has begun
+    std::size_t taken = 0;  // written, of first
+    std::string last;       // behind the outbox
+  };
+
   /// True if the bytes of `wire` are just what is to be written.
   bool holds_frames_of(const WireBuffer& wire) const noexcept {
     const std::size_t count = wire.frames_.size();
     if (count != outbox_.size() || count == 0) return false;
-    if (front_written_ > 0 || !raw_.empty() || !last_.empty()) return false;
+    if (front_written_ > 0 || raw_ != nullptr) return false;
     for (std::size_t i = 0; i < count; ++i) {
       if (!wire.frames_[i].is_same(outbox_.frame(i))) return false;
     }
@@ -98,13 +108,12 @@ class Output {
   }
   std::string_view lay_out(WireBuffer& wire, std::size_t frame_count) const;
   void consume_some(std::size_t bytes) noexcept;
-  void take_raw(std::size_t& bytes) noexcept;
+  Raw& raw();
+  void take_first(std::size_t& bytes) noexcept;
 
-  std::string raw_;              // ahead of the outbox, or behind its front frame if that has begun
-  std::size_t raw_written_ = 0;  // of raw_
-  std::size_t front_written_ = 0;  // of the outbox's front frame, header included
   Outbox outbox_;
-  std::string last_;  // behind the outbox
+  std::size_t front_written_ = 0;  // of the outbox's front frame, header included
+  std::unique_ptr<Raw> raw_;       // null: nothing of it waits
 };
 
 }  // namespace voicechan::server

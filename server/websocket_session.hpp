@@ -42,6 +42,7 @@ class WebSocketSession final : public Protocol, private Transport {
  private:
   void send(const Frame& frame) noexcept override;
   bool is_congested() const noexcept override { return connection_.is_congested(); }
+  const void* hot_memory() const noexcept override { return connection_.hot_memory(); }
 
   void on_event(WebSocketCodec::Event event);
   void on_ping(const std::string& payload);

@@ -104,7 +104,10 @@ void Worker::end_turn(bool has_more) {
   if (stall_guard_.may_judge(now_, has_more)) wheel_.advance(now_);
   const MonotonicTime next_tick = hub_->tick(now_);
   recheck_held_back();
-  for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    if (i + 2 < dirty_.size()) dirty_[i + 2]->fetch_for_flush();
+    dirty_[i]->flush();
+  }
   dirty_.clear();
   arm_next_turn(std::min(next_tick, held_back_until_));
   wire_.forget();

@@ -41,7 +41,8 @@ class Group {
                          std::size_t max_members = kNoLimit) {
     if (!subscription_->try_add_member(max_members)) return false;
     membership.index = members_.size();
-    members_.push_back({&membership, &transport});
+    members_.push_back(
+        {&membership, &transport, reinterpret_cast<std::uintptr_t>(transport.hot_memory())});
     ++member_count_;
     return true;
   }
@@ -51,7 +52,7 @@ class Group {
     --member_count_;
     subscription_->remove_member();
     if (is_sending_ || has_waiting()) {
-      members_[index] = {nullptr, nullptr};
+      members_[index] = {};
       has_holes_ = true;
       return;
     }
@@ -87,9 +88,22 @@ class Group {
  private:
   static constexpr std::size_t kNobody = std::numeric_limits<std::size_t>::max();
 
+  // Enough to have them come from memory while others are sent to.
+  static constexpr std::size_t kFetchedAhead = 6;
+
   struct Member {
     Membership* membership;
     Transport* transport;
+    std::uintptr_t hot;  // of the transport, see Transport::hot_memory
+
+    void fetch() const noexcept {
+      constexpr std::uintptr_t kLine = 64;
+      constexpr int kForWriting = 1;
+      __builtin_prefetch(transport);
+      for (const std::uintptr_t line : {hot - kLine, hot, hot + kLine}) {
+        __builtin_prefetch(reinterpret_cast<const void*>(line), kForWriting);
+      }
+    }
   };
 
   /// A frame to be sent to those of the first `member_count` places.
@@ -119,7 +133,9 @@ class Group {
     while (has_waiting()) {
       batch_.swap(waiting_);
       // By member, so that what a member's transport touches is touched once for all frames.
-      for (std::size_t i = 0; i < batch_.back().member_count; ++i) {
+      const std::size_t count = batch_.back().member_count;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (i + kFetchedAhead < count) members_[i + kFetchedAhead].fetch();
         for (const Waiting& next : batch_) {
           Transport* const transport = members_[i].transport;
           if (transport == nullptr) break;

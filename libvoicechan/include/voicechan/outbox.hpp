@@ -137,14 +137,15 @@ class Outbox {
 
   const OutboxLimits* limits_;
   OutboxObserver* observer_;
+  Drops drops_;
+  bool front_is_pinned_ = false;
+  // What every delivery touches stands together, at the end.
   std::vector<Item> items_;  // [0, head_) are sent already
   std::size_t head_ = 0;
   std::size_t control_bytes_ = 0;  // with overhead, as in the limits
   std::size_t media_bytes_ = 0;    // the same
   // No media that can be dropped was queued before.
   MonotonicTime oldest_media_ = MonotonicTime::max();
-  Drops drops_;
-  bool front_is_pinned_ = false;
 };
 
 }  // namespace voicechan
