@@ -56,9 +56,10 @@ def markdown(machine, rows, lost):
              f"{machine['cores']} × {machine['cpu']}, Linux {machine['kernel']}, "
              f"{machine['compiler']}, {machine['build']}, commit {machine['commit']}; load average "
              f"{machine['load_average']:.2f} before it began, {machine['disturbed_runs']} runs "
-             "disturbed by other processes even when repeated. Server, other relays and load "
-             "generator share the machine; relays take turns, and a ratio is the median of those "
-             "of the rounds, with the lowest and the highest.", "",
+             "disturbed by other processes even when repeated. Where relays are "
+             "compared they are all on one core and the load generator is on another; they take "
+             "turns, and a ratio is the median of those of the rounds, with the lowest and the "
+             "highest.", "",
              "| what | bar | measured | holds? |", "| --- | --- | --- | --- |"]
     lines += [f"| {row.what} | {row.bar} | {row.measured} | {verdict(row)} |"
               for group in rows.values() for row in group]

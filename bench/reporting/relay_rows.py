@@ -36,16 +36,17 @@ def throughput(bench):
 def cost_options(bench, speakers):
     """The same offered load however many speak in a room."""
     return bench.relay_options(rooms=max(bench.plan.speakers) // speakers, members=MEMBERS,
-                               speakers=speakers, rate=FRAMES_PER_SECOND, frame_bytes=160)
+                               speakers=speakers, rate=FRAMES_PER_SECOND, frame_bytes=160,
+                               warmup=bench.plan.settling)
 
 
 def cost(bench):
     """CPU time of the whole process, pacing on and off."""
     runs = {}
-    with bench.contestants() as relays, \
-            bench.server("--pacing-window", "0", name="unpaced") as unpaced:
+    with bench.server("--pacing-window", "0", name="unpaced") as unpaced, \
+            bench.contestants(unpaced) as relays:
         for speakers in bench.plan.speakers:
-            runs[speakers] = bench.interleaved([*relays, unpaced], *cost_options(bench, speakers))
+            runs[speakers] = bench.interleaved(relays, *cost_options(bench, speakers))
     return [cost_row(bench, runs, 1, 1.05), cost_row(bench, runs, 20, 0.40),
             pacing_row(bench, runs)]
 
@@ -96,7 +97,8 @@ def growth(bench):
     def options(size):
         rooms = size // MEMBERS
         per_speaker = GROWTH_DELIVERIES_PER_S / (rooms * (MEMBERS - 1))
-        return bench.relay_options(rooms=rooms, members=MEMBERS, rate=per_speaker)
+        return bench.relay_options(rooms=rooms, members=MEMBERS, rate=per_speaker,
+                                   warmup=bench.plan.settling)
 
     sizes = bench.plan.sizes
     runs = {size: {} for size in sizes}

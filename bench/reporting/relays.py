@@ -35,6 +35,31 @@ class Relay:
     database: str = ""
 
 
+def cores():
+    """One for the relays and one for the load generator, so that it does not hang on the scheduler
+    how often the one interrupts the other; both all there are if there is but one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return ({usable[0]}, {usable[-1]}) if len(usable) > 1 else (set(usable), set(usable))
+
+
+@contextlib.contextmanager
+def confined(pid, cpus):
+    """Keeps all threads of a process on some cores meanwhile."""
+    before = os.sched_getaffinity(pid)
+
+    def confine(to):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), to)
+
+    confine(cpus)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            confine(before)
+
+
 def prepare_child():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
@@ -106,6 +131,7 @@ class Bench:
 
     def __init__(self, build, out, plan, against):
         self.build, self.out, self.plan, self.against = build, out, plan, against
+        self.load_cpus = None  # any
         self.lost = []
         self.disturbed = []  # for each run, whether it was
 
@@ -134,10 +160,23 @@ class Bench:
                 yield Relay("yardstick", address, process.pid)
 
     @contextlib.contextmanager
-    def contestants(self):
-        """The server, the yardstick, and what else was given, side by side."""
-        with self.server() as server, self.yardstick() as yardstick:
-            yield [server, yardstick, *self.against]
+    def contestants(self, *others):
+        """The server, the yardstick, and what else was given, side by side on one core; load comes
+        from another."""
+        with self.server() as server, self.yardstick() as yardstick, \
+                self.on_one_core([server, yardstick, *self.against, *others]) as relays:
+            yield relays
+
+    @contextlib.contextmanager
+    def on_one_core(self, relays):
+        relay_cpus, self.load_cpus = cores()
+        try:
+            with contextlib.ExitStack() as stack:
+                for relay in relays:
+                    stack.enter_context(confined(relay.pid, relay_cpus))
+                yield relays
+        finally:
+            self.load_cpus = None
 
     def start_load(self, relay, mode, *options, prefix=()):
         """Begins what `finish_load` ends."""
@@ -146,7 +185,10 @@ class Bench:
         for option, value in (("--pid", relay.pid), ("--key", relay.key), ("--path", relay.path)):
             if value:
                 command += [option, str(value)]
-        return start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if self.load_cpus is not None:
+            os.sched_setaffinity(process.pid, self.load_cpus)
+        return process
 
     def finish_load(self, process, name, may_lose=False):
         """Its report. What it found wrong makes this program fail, too, unless `may_lose`."""
