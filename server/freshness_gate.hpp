@@ -29,6 +29,7 @@ class NetworkPath {
 ///
 /// The gate is open as long as the peer's kernel acknowledges in time, which one system call in
 /// `kCheckInterval` tells; in `kTrial`, while nothing is known of the path, one before each write.
+/// Of a single write nothing is asked before its acknowledgement is late for sure.
 /// If an acknowledgement is late, media is held back; if it stays away, the peer is asked for an
 /// echo (a ping). It is asked now and then in any case, since its kernel may take what nobody
 /// reads. An echo that is late means that the path or the peer is slow: media is
@@ -74,7 +75,10 @@ class FreshnessGate {
   }
   /// True if `may_write` would not look at the path.
   bool is_open_until_check(MonotonicTime now) const noexcept {
-    return state_ == State::open && has_mark_ && now - marked_at_ < check_after_;
+    if (state_ != State::open || !has_mark_) return false;
+    const auto waited = now - marked_at_;
+    if (waited < check_after_) return true;
+    return written_ == mark_ && now >= trial_end_ && waited < kLateAcknowledgement;
   }
 
   /// Of media that waits, so much is worth writing now; the newest frame alone always is.

@@ -16,10 +16,14 @@ constexpr milliseconds kFrameTime{20};
 /// read, acknowledged and echoed.
 class FakePath final : public NetworkPath {
  public:
-  std::size_t unacknowledged_bytes() noexcept override { return unacknowledged; }
+  std::size_t unacknowledged_bytes() noexcept override {
+    ++questions;
+    return unacknowledged;
+  }
   RoundTrip round_trip() noexcept override { return {least, least + milliseconds(10)}; }
 
   std::size_t unacknowledged = 0;
+  int questions = 0;
   milliseconds least{1};
 };
 
@@ -311,6 +315,39 @@ TEST_F(FreshnessGateTest, ABurstIsForTheSocketToHold) {
     now += milliseconds(1);
   }
   EXPECT_FALSE(is_echo_asked);
+}
+
+TEST_F(FreshnessGateTest, AsksTheKernelOnceInAnInterval) {
+  make_known_to_answer();
+  path.questions = 0;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(speak());
+    acknowledge();
+    if (is_echo_asked) echo();
+  }
+  EXPECT_LE(path.questions, 20);
+}
+
+TEST_F(FreshnessGateTest, AsksForEverySecondOfLoneWrites) {
+  make_known_to_answer();
+  path.questions = 0;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(may_write());
+    write(kFrameBytes);
+    acknowledge();
+    if (is_echo_asked) echo();
+    now += 2 * FreshnessGate::kCheckInterval;
+  }
+  EXPECT_NEAR(path.questions, 50, 1);
+}
+
+TEST_F(FreshnessGateTest, TheSecondOfLoneWritesIsHeldIfTheFirstIsLateForSure) {
+  make_known_to_answer();
+  now += FreshnessGate::kCheckInterval;
+  ASSERT_TRUE(may_write());
+  write(kFrameBytes);
+  now += FreshnessGate::kLateAcknowledgement + milliseconds(1);
+  EXPECT_FALSE(may_write());
 }
 
 TEST_F(FreshnessGateTest, WithoutAnyAcknowledgementEvenABurstEndsInTheGate) {
