@@ -141,10 +141,12 @@ bool is_bad_chunk_header(std::string_view waiting, bool is_first) noexcept {
     waiting.remove_prefix(end_of_data.size());
   }
   const auto digits_end = std::find_if_not(waiting.begin(), waiting.end(), is_hex);
-  const auto digits = static_cast<std::size_t>(digits_end - waiting.begin());
-  if (digits > kMaxSizeDigits) return true;
+  // Leading zeros change nothing, however many.
+  const auto first = std::find_if(waiting.begin(), digits_end, [](char c) { return c != '0'; });
+  if (static_cast<std::size_t>(digits_end - first) > kMaxSizeDigits) return true;
   if (digits_end == waiting.end()) return false;
-  return digits == 0 || std::string_view("\r; \t").find(*digits_end) == std::string_view::npos;
+  return digits_end == waiting.begin() ||
+         std::string_view("\r; \t").find(*digits_end) == std::string_view::npos;
 }
 
 // True if Beast waits for more though the chunk header (of the last chunk: with its trailers) has
