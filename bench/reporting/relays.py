@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import time
 
 from disturbance import Disturbance
 from figures import CannotRun
@@ -177,6 +178,21 @@ class Bench:
                 yield relays
         finally:
             self.load_cpus = None
+
+    @contextlib.contextmanager
+    def crowd(self, relay, connections):
+        """Has so many connections do nothing, two in a room, meanwhile."""
+        process = self.start_load(relay, "idle", *as_options(
+            connections=connections, connect_rate=5000, settle=0, duration=3600))
+        try:
+            deadline = time.monotonic() + 60
+            while len(os.listdir(f"/proc/{relay.pid}/fd")) < connections:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise CannotRun(f"{relay.name} did not take {connections} connections")
+                time.sleep(0.1)
+            yield
+        finally:
+            end(process)
 
     def start_load(self, relay, mode, *options, prefix=()):
         """Begins what `finish_load` ends."""
