@@ -102,10 +102,7 @@ TEST(HttpCodecTest, ReadsAChunkedBody) {
 TEST(HttpCodecTest, ReadsAnEmptyChunkedBody) { EXPECT_EQ(read_one(chunked("0\r\n\r\n")).body, ""); }
 
 TEST(HttpCodecTest, LeadingZerosOfAChunkSizeChangeNothing) {
-  const std::string request = chunked(std::string(100, '0') + "1;x\r\na\r\n0\r\n\r\n");
-  EXPECT_EQ(read_one(request).body, "a");
-  expect_same(feed_http(request, HttpLimits{}, [] { return std::string::npos; }),
-              feed_http(request, HttpLimits{}, [] { return 1; }));
+  EXPECT_EQ(read_one(chunked(std::string(100, '0') + "1;x\r\na\r\n0\r\n\r\n")).body, "a");
 }
 
 TEST(HttpCodecTest, TransferCodingNameIsCaseInsensitive) {
