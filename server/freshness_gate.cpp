@@ -15,6 +15,7 @@ bool FreshnessGate::check(MonotonicTime now, NetworkPath& path) noexcept {
   if (now - checked_at_ > kForgotten) {
     trial_end_ = now + kTrial;
     echo_interval_ = kLeastEchoInterval;
+    goes_alone_ = path.round_trip().least > kNear;
   }
   checked_at_ = now;
   switch (state_) {
@@ -40,6 +41,7 @@ bool FreshnessGate::check_open(MonotonicTime now, NetworkPath& path) noexcept {
   const std::size_t unacknowledged = path.unacknowledged_bytes();
   if (unacknowledged <= written_ - mark_) {
     has_mark_ = false;
+    goes_alone_ = false;
     check_after_ = now < trial_end_ ? MonotonicTime::duration::zero() : kCheckInterval;
     if (is_echo_due(now)) {
       echo_ = Echo::wanted;
@@ -50,7 +52,11 @@ bool FreshnessGate::check_open(MonotonicTime now, NetworkPath& path) noexcept {
   const auto waited = now - marked_at_;
   const auto round_trip = path.round_trip();
   least_round_trip_ = round_trip.least;
-  check_after_ = std::max(check_after_, round_trip.usual);
+  if (goes_alone_ && waited < least_round_trip_ + kLateAcknowledgement) return false;
+  // On a path that is congested to be late is usual.
+  const auto patience =
+      std::max<MonotonicTime::duration>(least_round_trip_ + kCheckInterval, kLateAcknowledgement);
+  check_after_ = std::max(check_after_, std::min(round_trip.usual, patience));
   if (waited < check_after_) return true;
   if (waited >= least_round_trip_ + kLateAcknowledgement) {
     begin_slow(unacknowledged, now);
@@ -124,14 +130,26 @@ void FreshnessGate::begin_slow(std::size_t under_way, MonotonicTime now) noexcep
   quick_echoes_ = 0;
   marked_at_ = last_progress_ = now;
   under_way_ = last_unacknowledged_ = under_way;
+  is_backlog_ = true;
   if (echo_ != Echo::awaited) echo_ = Echo::wanted;
 }
 
 void FreshnessGate::end_portion(MonotonicTime now) noexcept {
-  const auto extra = now - marked_at_ - least_round_trip_;
-  const double carried = Seconds(kPortion) / std::max(Seconds(extra), Seconds(0.001));
+  const auto took = now - marked_at_;
+  // Before a portion the path is empty, so that it shows what the kernel's least round trip may
+  // hide: that one may have been measured behind a queue.
+  if (!is_backlog_) least_round_trip_ = std::min(least_round_trip_, took);
+  const auto extra = took - least_round_trip_;
+  const auto aim = std::max<MonotonicTime::duration>(kPortion - least_round_trip_, kPortion / 2);
+  const double carried = Seconds(aim) / std::max(Seconds(extra), Seconds(0.001));
   portion_bytes_ = std::min(kMaxPortionBytes,
                             static_cast<std::size_t>(carried * static_cast<double>(under_way_)));
+  if (!is_backlog_) {
+    portion_bytes_ = std::min(portion_bytes_, 2 * under_way_);
+  } else if (!is_burst(under_way_, extra)) {
+    portion_bytes_ = 0;  // one frame: how long it takes is known then
+  }
+  is_backlog_ = false;
   under_way_ = 0;
   echo_ = Echo::none;
   quick_echoes_ = extra < kQuickEcho ? quick_echoes_ + 1 : 0;

@@ -43,6 +43,9 @@ class FreshnessGate {
   /// From the first media on, and from the first after a silence of `kForgotten`.
   static constexpr std::chrono::milliseconds kTrial{1000};
   static constexpr std::chrono::milliseconds kForgotten{10'000};
+  /// Where the least round trip seems longer, it may have been measured behind a queue: then the
+  /// first media of a trial goes alone, and the kernel measures again.
+  static constexpr std::chrono::milliseconds kNear{50};
   /// An acknowledgement that takes so much longer than the least round trip makes us ask for an
   /// echo, and one that takes longer is late. Most kernels acknowledge after 40 ms what nobody
   /// reads.
@@ -142,9 +145,11 @@ class FreshnessGate {
   State state_ = State::open;
   Echo echo_ = Echo::none;
   bool has_mark_ = false;
-  bool answers_ = false;  // echoes, as it has shown
-  int quick_echoes_ = 0;  // in succession, while slow
-  int late_echoes_ = 0;   // in succession, while not
+  bool goes_alone_ = false;  // the first frame of a trial
+  bool is_backlog_ = false;  // under way is what was written before the path was known to be slow
+  bool answers_ = false;     // echoes, as it has shown
+  int quick_echoes_ = 0;     // in succession, while slow
+  int late_echoes_ = 0;      // in succession, while not
   MonotonicTime checked_at_{};
   MonotonicTime trial_end_{};
   MonotonicTime echo_requested_at_{};
