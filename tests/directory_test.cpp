@@ -37,15 +37,16 @@ class FakeBackplane final : public Backplane {
 class FailingStore final : public Store {
  public:
   static constexpr Errc kError = Errc::store_unavailable;
-  Result<Channel> create_channel(const ChannelName&, UserId, WallTime) noexcept override {
+  Result<Channel> create_channel(const ChannelName&, UserId, WallTime,
+                                 std::size_t) noexcept override {
     return kError;
   }
   Result<Channel> get_channel(ChannelId) noexcept override { return kError; }
   Result<std::vector<Channel>> list_channels(ChannelId, std::size_t) noexcept override {
     return kError;
   }
-  Result<IssuedInvitation> create_invitation(ChannelId, UserId, UserId,
-                                             WallTime) noexcept override {
+  Result<IssuedInvitation> create_invitation(ChannelId, UserId, UserId, WallTime,
+                                             std::size_t) noexcept override {
     return kError;
   }
   Result<Identity> create_user(const Username&, const KeyDigest&) noexcept override {
@@ -94,6 +95,18 @@ TEST_F(DirectoryTest, ChannelBelongsToItsCreatorAndHasTheTimeOfTheClock) {
   EXPECT_EQ(channel->creator, alice.id);
   EXPECT_EQ(channel->created_at, clock.time);
   EXPECT_GT(channel->id.value, 0);
+}
+
+TEST_F(DirectoryTest, AUserCreatesNoMoreThanTheQuotas) {
+  Directory bounded(*store, backplane, clock, {1, 2});
+  const auto channel = bounded.create_channel(alice, name("Team"));
+  ASSERT_TRUE(channel);
+  EXPECT_EQ(bounded.create_channel(alice, name("Team")).error(), Errc::quota_exceeded);
+  EXPECT_TRUE(bounded.create_channel(bob, name("Team")));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(bounded.invite(alice, channel->id, bob.id));
+  const auto published = backplane.frames.size();
+  EXPECT_EQ(bounded.invite(alice, channel->id, bob.id).error(), Errc::quota_exceeded);
+  EXPECT_EQ(backplane.frames.size(), published);
 }
 
 TEST_F(DirectoryTest, CreatedChannelCanBeFetchedByAnyUser) {

@@ -10,11 +10,11 @@ namespace voicechan {
 namespace {
 
 constexpr std::array kAllCodes = {
-    Errc::bad_message,       Errc::not_joined,      Errc::unknown_peer,  Errc::peer_busy,
-    Errc::too_large,         Errc::rate_limited,    Errc::room_full,     Errc::invalid_name,
-    Errc::invalid_room,      Errc::unknown_channel, Errc::unknown_user,  Errc::user_exists,
-    Errc::store_unavailable, Errc::store_locked,    Errc::store_corrupt, Errc::store_too_new,
-    Errc::too_many_hubs,
+    Errc::bad_message,    Errc::not_joined,        Errc::unknown_peer, Errc::peer_busy,
+    Errc::too_large,      Errc::rate_limited,      Errc::room_full,    Errc::invalid_name,
+    Errc::invalid_room,   Errc::unknown_channel,   Errc::unknown_user, Errc::user_exists,
+    Errc::quota_exceeded, Errc::store_unavailable, Errc::store_locked, Errc::store_corrupt,
+    Errc::store_too_new,  Errc::too_many_hubs,
 };
 
 TEST(ErrorTest, ListOfThisTestIsComplete) {
@@ -59,7 +59,7 @@ TEST(ErrorTest, EveryCodeHasItsOwnSentence) {
 
 TEST(ErrorTest, EveryCodeHasAnHttpErrorStatus) {
   for (const Errc code : kAllCodes) {
-    const std::set<int> sane = {400, 404, 409, 413, 429, 503};
+    const std::set<int> sane = {400, 403, 404, 409, 413, 429, 503};
     EXPECT_EQ(sane.count(http_status(code)), 1u) << wire_code(code);
   }
 }
@@ -69,6 +69,7 @@ TEST(ErrorTest, StatusTellsWhoseFaultItIs) {
   EXPECT_EQ(http_status(Errc::invalid_name), 400);
   EXPECT_EQ(http_status(Errc::unknown_channel), 404);
   EXPECT_EQ(http_status(Errc::user_exists), 409);
+  EXPECT_EQ(http_status(Errc::quota_exceeded), 403);
   EXPECT_EQ(http_status(Errc::too_large), 413);
   EXPECT_EQ(http_status(Errc::room_full), 409);
   EXPECT_EQ(http_status(Errc::rate_limited), 429);

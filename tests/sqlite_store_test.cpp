@@ -163,7 +163,7 @@ TEST_F(SqliteStoreTest, IdOfARemovedUserIsNotGivenAgainAfterReopening) {
 TEST_F(SqliteStoreTest, NewFileIsMigratedToTheLatestVersionAndMarkedAsOurs) {
   open_or_fail();
   RawConnection raw(path());
-  EXPECT_EQ(raw.query("PRAGMA user_version"), "2");
+  EXPECT_EQ(raw.query("PRAGMA user_version"), "3");
   EXPECT_EQ(raw.query("PRAGMA application_id"), std::to_string(0x5643484E));
   EXPECT_EQ(raw.query("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(raw.query("PRAGMA integrity_check"), "ok");
@@ -197,6 +197,8 @@ constexpr const char* kVersion1 = R"sql(
   ) STRICT;
   INSERT INTO users (id, name, key_digest) VALUES (7, 'olena', zeroblob(32));
   INSERT INTO channels (name, creator, created_at) VALUES ('general', 7, 1);
+  INSERT INTO invitations (channel, addressee, inviter, status, created_at)
+    VALUES (1, 7, 7, 'pending', 1), (1, 7, 7, 'pending', 1);
   PRAGMA application_id = 0x5643484E;
   PRAGMA user_version = 1;
 )sql";
@@ -207,9 +209,47 @@ TEST_F(SqliteStoreTest, FileOfVersion1IsMigratedAndKeepsWhatItHas) {
   EXPECT_EQ(store->get_user_by_key({})->id, UserId{7});
   EXPECT_EQ(count_channels(*store), 1u);
   EXPECT_EQ(*store->count_revocations(), 0);
-  EXPECT_EQ(RawConnection(path()).query("PRAGMA user_version"), "2");
+  EXPECT_EQ(RawConnection(path()).query("PRAGMA user_version"), "3");
   ASSERT_TRUE(store->replace_user_key(username("olena"), digest(1)));
   EXPECT_EQ(*store->count_revocations(), 1);
+}
+
+TEST_F(SqliteStoreTest, WhatAFileOfVersion1HoldsCountsForQuotas) {
+  RawConnection(path()).execute(kVersion1);
+  const auto store = open_or_fail();
+  const UserId olena{7};
+  EXPECT_EQ(store->create_channel(channel_name("x"), olena, WallTime{}, 1).error(),
+            Errc::quota_exceeded);
+  EXPECT_TRUE(store->create_channel(channel_name("x"), olena, WallTime{}, 2));
+  EXPECT_EQ(store->create_invitation(ChannelId{1}, olena, olena, WallTime{}, 2).error(),
+            Errc::quota_exceeded);
+  EXPECT_TRUE(store->create_invitation(ChannelId{1}, olena, olena, WallTime{}, 3));
+}
+
+TEST_F(SqliteStoreTest, QuotasCountWhatOtherConnectionsCreate) {
+  const auto here = open_or_fail();
+  const auto there = open_or_fail();
+  ASSERT_TRUE(create_channel(*there));
+  EXPECT_EQ(here->create_channel(channel_name("x"), UserId{7}, WallTime{}, 1).error(),
+            Errc::quota_exceeded);
+}
+
+TEST_F(SqliteStoreTest, AFileThatHasGrownToItsBoundFailsWritesAndIsRead) {
+  constexpr std::uint64_t kMaxBytes = 200'000;
+  SqliteStoreOptions options;
+  options.max_bytes = kMaxBytes;
+  {
+    const auto store = std::move(open_sqlite_store(path(), options).value());
+    const std::string long_name(200, 'x');
+    std::size_t created = 0;
+    while (created < 10'000 && create_channel(*store, long_name)) ++created;
+    EXPECT_GT(created, 300u);
+    EXPECT_LT(created, 1'000u);
+    EXPECT_EQ(create_channel(*store, long_name).error(), Errc::store_unavailable);
+    EXPECT_EQ(count_channels(*store), created);
+  }
+  EXPECT_LE(fs::file_size(path()), kMaxBytes);
+  EXPECT_TRUE(create_channel(*open_or_fail()));
 }
 
 TEST_F(SqliteStoreTest, RevocationsOfAnotherConnectionAreCounted) {
@@ -256,7 +296,7 @@ TEST_F(SqliteStoreTest, KeysAreStoredAsDigestsOnly) {
 
 TEST_F(SqliteStoreTest, NewerVersionIsRefusedAndLeftAlone) {
   open_or_fail();
-  RawConnection(path()).execute("PRAGMA user_version = 3");
+  RawConnection(path()).execute("PRAGMA user_version = 4");
   const auto before = read_file();
   EXPECT_EQ(open().error(), Errc::store_too_new);
   EXPECT_TRUE(read_file() == before);
@@ -309,7 +349,7 @@ TEST_F(SqliteStoreTest, MissingTableIsCorruption) {
 }
 
 TEST_F(SqliteStoreTest, FileOfOursWithoutTablesIsCorruptAndDoesNotCrash) {
-  RawConnection(path()).execute("PRAGMA application_id = 0x5643484E; PRAGMA user_version = 2");
+  RawConnection(path()).execute("PRAGMA application_id = 0x5643484E; PRAGMA user_version = 3");
   const auto store = open_or_fail();
   EXPECT_EQ(create_channel(*store).error(), Errc::store_corrupt);
   EXPECT_EQ(store->get_channel(ChannelId{1}).error(), Errc::store_corrupt);

@@ -261,6 +261,44 @@ TEST_P(StoreConformanceTest, InvitationOfARemovedUserIsRefused) {
   EXPECT_EQ(store().create_invitation(channel, user, user, kTime).error(), Errc::unknown_user);
 }
 
+TEST_P(StoreConformanceTest, AQuotaBoundsTheChannelsOfTheirCreatorOnly) {
+  const auto create = [&](std::int64_t creator, std::size_t quota) {
+    return store().create_channel(channel_name("x"), UserId{creator}, kTime, quota).error();
+  };
+  EXPECT_EQ(create(7, 0), Errc::quota_exceeded);
+  EXPECT_FALSE(create(7, 2));
+  EXPECT_FALSE(create(7, 2));
+  EXPECT_EQ(create(7, 2), Errc::quota_exceeded);
+  EXPECT_FALSE(create(8, 2));
+  EXPECT_FALSE(create(7, 3));
+  EXPECT_FALSE(create(7, kNoQuota));
+  EXPECT_EQ(list_ids(0, kAll).size(), 5u);
+}
+
+TEST_P(StoreConformanceTest, AQuotaBoundsTheInvitationsOfTheirInviterOnly) {
+  const auto channel = create_channel().id;
+  const auto user = create_user("olena", 1).id;
+  const auto invite = [&](std::int64_t inviter, std::size_t quota) {
+    return store().create_invitation(channel, user, UserId{inviter}, kTime, quota).error();
+  };
+  EXPECT_EQ(invite(7, 0), Errc::quota_exceeded);
+  EXPECT_FALSE(invite(7, 1));
+  EXPECT_EQ(invite(7, 1), Errc::quota_exceeded);
+  EXPECT_FALSE(invite(8, 1));
+  EXPECT_FALSE(invite(7, 2));
+}
+
+TEST_P(StoreConformanceTest, AQuotaHoldsWhenManyThreadsCreateAtOnce) {
+  std::atomic<int> created{0};
+  on_threads(8, [&](int) {
+    for (int i = 0; i < 20; ++i) {
+      if (store().create_channel(channel_name("x"), UserId{7}, kTime, 50)) ++created;
+    }
+  });
+  EXPECT_EQ(created, 50);
+  EXPECT_EQ(list_ids(0, kAll).size(), 50u);
+}
+
 TEST_P(StoreConformanceTest, CreatedUserIsFoundByIdByKeyAndByName) {
   const auto created = store().create_user(username("olena"), digest(1));
   ASSERT_TRUE(created);

@@ -6,7 +6,7 @@
 namespace voicechan {
 
 Result<Channel> Directory::create_channel(const Identity& creator, const ChannelName& name) {
-  return store_->create_channel(name, creator.id, clock_->now());
+  return store_->create_channel(name, creator.id, clock_->now(), quotas_.channels_per_user);
 }
 
 Result<Channel> Directory::get_channel(const Identity&, ChannelId id) const {
@@ -19,7 +19,8 @@ Result<std::vector<Channel>> Directory::list_channels(const Identity&,
 }
 
 Result<Invitation> Directory::invite(const Identity& inviter, ChannelId channel, UserId addressee) {
-  const auto issued = store_->create_invitation(channel, addressee, inviter.id, clock_->now());
+  const auto issued = store_->create_invitation(channel, addressee, inviter.id, clock_->now(),
+                                                quotas_.invitations_per_user);
   if (!issued) return issued.error();
   backplane_->publish(
       notification_group(addressee),

@@ -31,6 +31,8 @@ std::string_view sentence(Errc code) noexcept {
       return "no such user";
     case Errc::user_exists:
       return "the user name is taken";
+    case Errc::quota_exceeded:
+      return "this user has created as many as a user may";
     case Errc::store_unavailable:
       return "the store cannot be read or written now (no access, no space, or a disk error)";
     case Errc::store_locked:
@@ -86,6 +88,8 @@ std::string_view wire_code(Errc code) noexcept {
       return "unknown_user";
     case Errc::user_exists:
       return "user_exists";
+    case Errc::quota_exceeded:
+      return "quota_exceeded";
     case Errc::store_unavailable:
       return "store_unavailable";
     case Errc::store_locked:
@@ -106,6 +110,8 @@ int http_status(Errc code) noexcept {
     case Errc::invalid_name:
     case Errc::invalid_room:
       return 400;
+    case Errc::quota_exceeded:
+      return 403;
     case Errc::unknown_peer:
     case Errc::unknown_channel:
     case Errc::unknown_user:

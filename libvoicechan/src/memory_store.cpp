@@ -12,13 +12,16 @@ namespace {
 
 class MemoryStore final : public Store {
  public:
-  Result<Channel> create_channel(const ChannelName& name, UserId creator,
-                                 WallTime created_at) noexcept override {
+  Result<Channel> create_channel(const ChannelName& name, UserId creator, WallTime created_at,
+                                 std::size_t quota) noexcept override {
     return answer([&]() -> Result<Channel> {
       const MutexLock lock(mutex_);
+      std::size_t& created = totals_[creator].channels;
+      if (created >= quota) return Errc::quota_exceeded;
       const ChannelId id{static_cast<std::int64_t>(channels_.size()) + 1};
       Channel channel{id, name.str(), creator, created_at};
       channels_.push_back(channel);
+      ++created;
       return channel;
     });
   }
@@ -44,18 +47,22 @@ class MemoryStore final : public Store {
   }
 
   Result<IssuedInvitation> create_invitation(ChannelId channel_id, UserId addressee, UserId inviter,
-                                             WallTime created_at) noexcept override {
+                                             WallTime created_at,
+                                             std::size_t quota) noexcept override {
     return answer([&]() -> Result<IssuedInvitation> {
       const MutexLock lock(mutex_);
       const Channel* channel = find_channel(channel_id);
       if (channel == nullptr) return Errc::unknown_channel;
       if (users_.count(addressee) == 0) return Errc::unknown_user;
+      std::size_t& created = totals_[inviter].invitations;
+      if (created >= quota) return Errc::quota_exceeded;
 
       const InvitationId id{static_cast<std::int64_t>(invitations_.size()) + 1};
       IssuedInvitation issued{
           {id, channel_id, addressee, inviter, InvitationStatus::pending, created_at},
           channel->name};
       invitations_.push_back(issued.invitation);
+      ++created;
       return issued;
     });
   }
@@ -193,6 +200,11 @@ class MemoryStore final : public Store {
     KeyDigest key;
   };
   using Users = std::map<UserId, User>;
+  /// What one user has created.
+  struct Totals {
+    std::size_t channels = 0;
+    std::size_t invitations = 0;
+  };
 
   const Channel* find_channel(ChannelId id) const VOICECHAN_REQUIRES(mutex_) {
     if (id.value < 1 || static_cast<std::uint64_t>(id.value) > channels_.size()) return nullptr;
@@ -207,6 +219,7 @@ class MemoryStore final : public Store {
   Mutex mutex_;
   std::vector<Channel> channels_ VOICECHAN_GUARDED_BY(mutex_);        // id is position + 1
   std::vector<Invitation> invitations_ VOICECHAN_GUARDED_BY(mutex_);  // id is position + 1
+  std::map<UserId, Totals> totals_ VOICECHAN_GUARDED_BY(mutex_);
   Users users_ VOICECHAN_GUARDED_BY(mutex_);
   std::unordered_map<std::string, UserId> ids_by_name_ VOICECHAN_GUARDED_BY(mutex_);
   std::map<KeyDigest, UserId> ids_by_key_ VOICECHAN_GUARDED_BY(mutex_);

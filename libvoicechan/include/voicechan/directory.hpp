@@ -19,14 +19,22 @@ struct ChannelPage {
   std::size_t limit = std::numeric_limits<std::size_t>::max();
 };
 
+/// What one user may create in all. What is there counts, also if the user was removed since.
+struct Quotas {
+  std::size_t channels_per_user = kNoQuota;
+  std::size_t invitations_per_user = kNoQuota;
+};
+
 /// Everything durable and every rule about it: who may create, see and invite. Errors of the store
 /// pass through. Thread-safe. May block, so keep it off threads that carry audio.
 class Directory {
  public:
-  /// All three must outlive the directory.
-  Directory(Store& store, Backplane& backplane, const Clock& clock) noexcept
-      : store_(&store), backplane_(&backplane), clock_(&clock) {}
+  /// The first three must outlive the directory.
+  Directory(Store& store, Backplane& backplane, const Clock& clock,
+            const Quotas& quotas = {}) noexcept
+      : store_(&store), backplane_(&backplane), clock_(&clock), quotas_(quotas) {}
 
+  /// Fails with `Errc::quota_exceeded`.
   Result<Channel> create_channel(const Identity& creator, const ChannelName& name);
 
   /// Fails with `Errc::unknown_channel`.
@@ -37,13 +45,15 @@ class Directory {
                                              const ChannelPage& page = {}) const;
 
   /// Creates an invitation and, once it is durable, publishes it to `notifications_<addressee>`.
-  /// Fails with `Errc::unknown_channel` or `Errc::unknown_user`; nothing is published then.
+  /// Fails with `Errc::unknown_channel`, `Errc::unknown_user` or `Errc::quota_exceeded`; nothing is
+  /// published then.
   Result<Invitation> invite(const Identity& inviter, ChannelId channel, UserId addressee);
 
  private:
   Store* store_;
   Backplane* backplane_;
   const Clock* clock_;
+  Quotas quotas_;
 };
 
 }  // namespace voicechan

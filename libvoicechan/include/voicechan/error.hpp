@@ -34,6 +34,8 @@ enum class Errc {
   unknown_user,
   /// The user name is taken.
   user_exists,
+  /// The user has created as many channels, or invitations, as a user may.
+  quota_exceeded,
   /// The store cannot serve now (disk full, read-only, I/O error); nothing was changed. Trying
   /// again later may help.
   store_unavailable,

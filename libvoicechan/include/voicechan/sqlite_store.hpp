@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -13,6 +15,9 @@ struct SqliteStoreOptions {
   /// How long an operation waits for a lock that another process holds before it fails with
   /// `Errc::store_locked`.
   std::chrono::milliseconds busy_timeout{5000};
+  /// The file grows no larger by this process; then writes fail with `Errc::store_unavailable`, as
+  /// on a full disk. The write-ahead log beside it, of some MiB, is not counted.
+  std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();
 };
 
 /// Opens (or creates) a store in a SQLite file; link `voicechan::sqlite`. Several processes may

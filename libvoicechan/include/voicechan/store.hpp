@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct IssuedInvitation {
 /// for.
 inline constexpr std::chrono::hours kRevokedTokenGrace{24};
 
+/// A user may create any number.
+inline constexpr std::size_t kNoQuota = std::numeric_limits<std::size_t>::max();
+
 /// Where channels, invitations and users are kept. Each method is one atomic operation: it happens
 /// wholly or not at all, and a change has become as durable as the store can make it when the
 /// method returns. Any method may fail with `Errc::store_unavailable`, `store_locked` or
@@ -31,8 +35,10 @@ class Store {
  public:
   virtual ~Store() = default;
 
+  /// Fails with `Errc::quota_exceeded` if `creator` has created `quota` channels already.
   virtual Result<Channel> create_channel(const ChannelName& name, UserId creator,
-                                         WallTime created_at) noexcept = 0;
+                                         WallTime created_at,
+                                         std::size_t quota = kNoQuota) noexcept = 0;
 
   /// Fails with `Errc::unknown_channel`.
   virtual Result<Channel> get_channel(ChannelId id) noexcept = 0;
@@ -41,10 +47,11 @@ class Store {
   virtual Result<std::vector<Channel>> list_channels(ChannelId after,
                                                      std::size_t limit) noexcept = 0;
 
-  /// Fails with `Errc::unknown_channel` (looked at first) or `Errc::unknown_user` (the addressee).
+  /// Fails with `Errc::unknown_channel` (looked at first), `Errc::unknown_user` (the addressee), or
+  /// `Errc::quota_exceeded` if `inviter` has created `quota` invitations already.
   virtual Result<IssuedInvitation> create_invitation(ChannelId channel, UserId addressee,
-                                                     UserId inviter,
-                                                     WallTime created_at) noexcept = 0;
+                                                     UserId inviter, WallTime created_at,
+                                                     std::size_t quota = kNoQuota) noexcept = 0;
 
   /// Fails with `Errc::user_exists` if the name is taken, or the key (which random ones never are).
   virtual Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept = 0;

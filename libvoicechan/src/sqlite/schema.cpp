@@ -60,6 +60,29 @@ constexpr std::array kMigrations = {
         DELETE FROM revoked_tokens WHERE until < NEW.revoked_at - 86400000000;  -- a day
       END;
     )sql",
+    // Totals are kept by triggers, too, so that a quota costs one look-up and a change stays one
+    // statement.
+    R"sql(
+      CREATE TABLE user_totals (
+        user INTEGER PRIMARY KEY,
+        channels INTEGER NOT NULL DEFAULT 0,    -- created by the user
+        invitations INTEGER NOT NULL DEFAULT 0  -- the same
+      ) STRICT;
+      INSERT INTO user_totals (user, channels, invitations)
+        SELECT user, sum(channels), sum(invitations) FROM (
+          SELECT creator AS user, 1 AS channels, 0 AS invitations FROM channels
+          UNION ALL
+          SELECT inviter, 0, 1 FROM invitations
+        ) GROUP BY user;
+      CREATE TRIGGER channel_created AFTER INSERT ON channels BEGIN
+        INSERT INTO user_totals (user, channels) VALUES (NEW.creator, 1)
+          ON CONFLICT (user) DO UPDATE SET channels = channels + 1;
+      END;
+      CREATE TRIGGER invitation_created AFTER INSERT ON invitations BEGIN
+        INSERT INTO user_totals (user, invitations) VALUES (NEW.inviter, 1)
+          ON CONFLICT (user) DO UPDATE SET invitations = invitations + 1;
+      END;
+    )sql",
 };
 static_assert(kRevokedTokenGrace == std::chrono::microseconds(86'400'000'000),
               "the trigger token_revoked has this number in it");

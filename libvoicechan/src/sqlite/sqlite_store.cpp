@@ -1,6 +1,10 @@
 #include "voicechan/sqlite_store.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 #include <utility>
 
@@ -45,6 +49,8 @@ struct Writer final : sqlite::Transaction {
   Statement commit_transaction{db, "COMMIT"};
   Statement rollback_transaction{db, "ROLLBACK"};
   Statement insert_channel{db, "INSERT INTO channels (name, creator, created_at) VALUES (?, ?, ?)"};
+  Statement count_channels{db, "SELECT channels FROM user_totals WHERE user = ?"};
+  Statement count_invitations{db, "SELECT invitations FROM user_totals WHERE user = ?"};
   Statement find_channel_name{db, "SELECT name FROM channels WHERE id = ?"};
   Statement find_user_id{db, "SELECT id FROM users WHERE id = ?"};
   Statement insert_invitation{db,
@@ -180,9 +186,10 @@ class SqliteStore final : public Store {
   SqliteStore(Connection writer, std::vector<std::unique_ptr<Reader>> readers)
       : writer_(std::move(writer)), readers_(std::move(readers)) {}
 
-  Result<Channel> create_channel(const ChannelName& name, UserId creator,
-                                 WallTime created_at) noexcept override {
+  Result<Channel> create_channel(const ChannelName& name, UserId creator, WallTime created_at,
+                                 std::size_t quota) noexcept override {
     return write([&]() -> Result<Channel> {
+      if (const auto error = check_quota(writer_.count_channels, creator, quota)) return error;
       Channel channel{{}, name.str(), creator, created_at};
       Query insert(writer_.insert_channel, name.str(), creator.value, to_column(created_at));
       if (const auto error = insert.run()) return error;
@@ -208,7 +215,8 @@ class SqliteStore final : public Store {
   }
 
   Result<IssuedInvitation> create_invitation(ChannelId channel, UserId addressee, UserId inviter,
-                                             WallTime created_at) noexcept override {
+                                             WallTime created_at,
+                                             std::size_t quota) noexcept override {
     return write([&]() -> Result<IssuedInvitation> {
       IssuedInvitation issued{
           {{}, channel, addressee, inviter, InvitationStatus::pending, created_at}, {}};
@@ -218,6 +226,7 @@ class SqliteStore final : public Store {
       if (const auto error = channel_row.error()) return error;
       Query addressee_row(writer_.find_user_id, addressee.value);
       if (!addressee_row.next()) return no_row(addressee_row, Errc::unknown_user);
+      if (const auto error = check_quota(writer_.count_invitations, inviter, quota)) return error;
 
       Query insert(writer_.insert_invitation, channel.value, addressee.value, inviter.value,
                    to_string(issued.invitation.status), to_column(created_at));
@@ -322,6 +331,16 @@ class SqliteStore final : public Store {
   }
 
  private:
+  /// `count` selects how many the user has created; a user without a row has created none.
+  static std::error_code check_quota(Statement& count, UserId user, std::size_t quota) {
+    if (quota == kNoQuota) return {};
+    Query query(count, user.value);
+    const bool has_reached = query.next() && static_cast<std::uint64_t>(query.integer(0)) >= quota;
+    if (const auto error = query.error()) return error;
+    if (has_reached || quota == 0) return Errc::quota_exceeded;
+    return {};
+  }
+
   /// The user whose row a statement with "RETURNING id" has changed.
   static Result<Identity> changed_user(Query& change, const Username& name) {
     Identity identity{{}, name.str()};
@@ -366,6 +385,28 @@ Result<Connection> connect(const std::string& path, const SqliteStoreOptions& op
   return db;
 }
 
+/// True if the index of the write-ahead log is a file that nobody may change (`chattr +i`). SQLite
+/// would map it, and the kernel ends a process that writes to such a mapping.
+bool has_immutable_index(const std::string& path) noexcept {
+  const std::string index = path + "-shm";
+  return ::faccessat(AT_FDCWD, index.c_str(), W_OK, AT_EACCESS) != 0 && errno == EPERM;
+}
+
+/// SQLite then says that the disk is full.
+std::error_code limit_size(Connection& db, std::uint64_t max_bytes) {
+  std::int64_t page_bytes = 0;
+  {
+    Statement statement(db, "PRAGMA page_size");
+    Query query(statement);
+    if (!query.next()) return no_row(query, Errc::store_corrupt);
+    page_bytes = query.integer(0);
+  }
+  constexpr std::uint64_t kMostPages = 0xFFFF'FFFE;  // of SQLite, its default, too
+  const auto pages = max_bytes / static_cast<std::uint64_t>(page_bytes);
+  return db.execute("PRAGMA max_page_count = " +
+                    std::to_string(std::clamp<std::uint64_t>(pages, 1, kMostPages)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
@@ -373,9 +414,11 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
   constexpr std::chrono::milliseconds kLongest{std::numeric_limits<int>::max()};
   options.busy_timeout = std::clamp(options.busy_timeout, std::chrono::milliseconds(0), kLongest);
   return answer([&]() -> Result<std::unique_ptr<Store>> {
+    if (has_immutable_index(path)) return Errc::store_unavailable;
     auto writer = connect(path, options);
     if (!writer) return writer.error();
     if (const auto error = prepare_file(*writer, options.busy_timeout)) return error;
+    if (const auto error = limit_size(*writer, options.max_bytes)) return error;
 
     std::vector<std::unique_ptr<Reader>> readers;
     for (std::size_t i = 0; i < kReaders; ++i) {
