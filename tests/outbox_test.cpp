@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <list>
+#include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -221,16 +224,108 @@ TEST_F(OutboxTest, EveryDropIsReportedWithItsReason) {
     Drops too_old, no_room;
   } observer;
   limits.max_media_bytes = 8 * (2 + kOverhead);
-  outbox = Outbox(limits, &observer);
-  for (int i = 0; i < 9; ++i) push_media("mm");
+  Outbox observed(limits, &observer);
+  for (int i = 0; i < 9; ++i) ASSERT_TRUE(observed.push(Frame::media("mm"), now));
   EXPECT_EQ(observer.no_room.frames, 2u);
   EXPECT_EQ(observer.no_room.bytes, 4u);
   EXPECT_EQ(observer.too_old.frames, 0u);
-  outbox.drop_stale(now + limits.max_media_age + milliseconds(1));
+  observed.drop_stale(now + limits.max_media_age + milliseconds(1));
   EXPECT_EQ(observer.too_old.frames, 7u);
   EXPECT_EQ(observer.too_old.bytes, 14u);
-  EXPECT_EQ(outbox.drops().frames, 9u);
-  EXPECT_EQ(outbox.drops().bytes, 18u);
+  EXPECT_EQ(observed.drops().frames, 9u);
+  EXPECT_EQ(observed.drops().bytes, 18u);
+}
+
+class OutboxBudgetTest : public OutboxTest {
+ protected:
+  static constexpr std::size_t kFrameCost = 100;
+  static Frame frame(bool is_media = false) {
+    std::string bytes(kFrameCost - kOverhead, 'x');
+    return is_media ? Frame::media(std::move(bytes)) : Frame::control_text(std::move(bytes));
+  }
+
+  void SetUp() override { limits.budget = &budget; }
+
+  MemoryBudget budget{20 * kFrameCost};
+};
+
+TEST_F(OutboxBudgetTest, AQueueHoldsNoMoreThanItLeavesFree) {
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(outbox.push(frame(), now)) << i;
+  EXPECT_FALSE(outbox.push(frame(), now));
+  EXPECT_EQ(budget.free_bytes(), 10 * kFrameCost);
+}
+
+TEST_F(OutboxBudgetTest, ManyShareAndLeaveRoomForOneMore) {
+  std::list<Outbox> slow;
+  for (int i = 0; i < 100; ++i) {
+    Outbox& each = slow.emplace_back(limits);
+    while (each.push(frame(), now)) continue;
+  }
+  EXPECT_EQ(budget.free_bytes(), 0u);
+  EXPECT_EQ(slow.front().size(), 10u);
+  EXPECT_EQ(slow.back().size(), 0u);
+  slow.pop_front();
+  EXPECT_EQ(budget.free_bytes(), 10 * kFrameCost);
+  EXPECT_TRUE(outbox.push(frame(), now));
+}
+
+TEST_F(OutboxBudgetTest, MediaGivesWayToNewerMediaOfItsOwnQueue) {
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(outbox.push(frame(true), now));
+    EXPECT_LE(outbox.size(), 10u);
+    EXPECT_GE(outbox.size(), 1u);
+  }
+  EXPECT_EQ(outbox.drops().frames + outbox.size(), 100u);
+}
+
+TEST_F(OutboxBudgetTest, MediaIsDroppedWhereOthersHoldEverything) {
+  budget.take(budget.free_bytes());
+  EXPECT_TRUE(outbox.push(frame(true), now));
+  EXPECT_TRUE(outbox.is_empty());
+  EXPECT_EQ(outbox.drops().frames, 1u);
+  EXPECT_FALSE(outbox.push(frame(), now));
+}
+
+TEST_F(OutboxBudgetTest, AReceiverIsCongestedEarlierWhereOthersHoldMuch) {
+  ASSERT_TRUE(outbox.push(frame(), now));
+  EXPECT_FALSE(outbox.is_congested());
+  budget.take(budget.free_bytes() - 3 * kFrameCost);
+  EXPECT_TRUE(outbox.is_congested());
+}
+
+TEST_F(OutboxBudgetTest, WhatIsHeldIsWhatTheBudgetLacks) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const std::size_t all = budget.free_bytes();
+  std::vector<std::unique_ptr<Outbox>> outboxes;
+  for (int i = 0; i < 5; ++i) outboxes.push_back(std::make_unique<Outbox>(limits));
+  for (int i = 0; i < 10'000; ++i) {
+    std::unique_ptr<Outbox>& each = outboxes[random() % outboxes.size()];
+    now += milliseconds(random() % 20);
+    switch (random() % 8) {
+      case 0:
+        if (!each->is_empty()) each->pop_front(1 + random() % each->size());
+        break;
+      case 1:
+        each->pop_all();
+        break;
+      case 2:
+        each->drop_stale(now);
+        break;
+      case 3:
+        each->discard_unsent();
+        break;
+      case 4:
+        each = std::make_unique<Outbox>(limits);
+        break;
+      default:
+        (void)each->push(frame(random() % 2 == 0), now);
+    }
+    std::size_t held = 0;
+    for (const auto& one : outboxes) held += one->bytes() + one->size() * kOverhead;
+    ASSERT_EQ(held + budget.free_bytes(), all);
+  }
 }
 
 TEST_F(OutboxTest, TheNewestMediaOfAGivenSizeIsKept) {

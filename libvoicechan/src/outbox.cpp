@@ -28,20 +28,34 @@ std::size_t fair_share(const BytesBySource& sources, std::size_t room) {
 
 }  // namespace
 
-bool Outbox::make_room(const Frame& frame, MonotonicTime now) {
+Outbox::Admission Outbox::make_room(const Frame& frame, MonotonicTime now) {
+  const auto is_in_budget = [&](std::size_t held) {
+    return limits_->budget == nullptr || limits_->budget->allows(held, cost(frame));
+  };
   if (!is_media(frame)) {
-    return control_bytes_ == 0 || control_bytes_ + cost(frame) <= limits_->max_control_bytes;
+    const bool has_room =
+        control_bytes_ == 0 || control_bytes_ + cost(frame) <= limits_->max_control_bytes;
+    return has_room && is_in_budget(control_bytes_) ? Admission::queued : Admission::refused;
   }
   // A queue that nobody flushes is cleaned here, with some slack so that it costs O(1) a frame.
   if (oldest_media_ < now - limits_->max_media_age * 5 / 4) drop_stale(now);
-  if (media_bytes_ + cost(frame) > limits_->max_media_bytes) drop_for(frame);
+  if (media_bytes_ + cost(frame) > limits_->max_media_bytes) {
+    drop_for(frame, limits_->max_media_bytes);
+  }
+  if (!is_in_budget(media_bytes_)) {
+    drop_for(frame, limits_->budget->free_bytes() / 2);
+    if (!is_in_budget(media_bytes_)) {
+      count_drops(DropReason::no_room, {1, frame.size()});
+      return Admission::dropped;
+    }
+  }
   oldest_media_ = std::min(oldest_media_, now);
-  return true;
+  return Admission::queued;
 }
 
-void Outbox::drop_for(const Frame& newest) {
+void Outbox::drop_for(const Frame& newest, std::size_t max_bytes) {
   // Some more than must goes, so that a queue that stays full costs O(1) a frame.
-  std::size_t room = limits_->max_media_bytes / 8 * 7;
+  std::size_t room = max_bytes / 8 * 7;
   if (front_is_pinned_ && is_media(items_[head_].frame)) {
     room -= std::min(room, cost(items_[head_].frame));
   }
@@ -112,6 +126,10 @@ void Outbox::drop_media(std::size_t end, DropReason reason, Predicate is_unwante
   }
   head_ = kept_begin;
   reclaim_places();
+  count_drops(reason, dropped);
+}
+
+void Outbox::count_drops(DropReason reason, const Drops& dropped) {
   drops_.frames += dropped.frames;
   drops_.bytes += dropped.bytes;
   if (observer_ != nullptr) observer_->on_drop(reason, dropped);
@@ -137,6 +155,7 @@ void Outbox::discard_unsent() noexcept {
 
 void Outbox::count_out(const Frame& frame) noexcept {
   (is_media(frame) ? media_bytes_ : control_bytes_) -= cost(frame);
+  give_back(cost(frame));
 }
 
 void Outbox::reclaim_places() noexcept {

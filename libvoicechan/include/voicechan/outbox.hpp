@@ -7,6 +7,7 @@
 
 #include "voicechan/clock.hpp"
 #include "voicechan/frame.hpp"
+#include "voicechan/memory_budget.hpp"
 
 namespace voicechan {
 
@@ -22,6 +23,10 @@ struct OutboxLimits {
   std::size_t max_media_bytes = 4u << 20;
   /// Media that waited longer is dropped, not sent.
   std::chrono::milliseconds max_media_age{200};
+  /// Shared with other outboxes, if given: no queue holds more than it leaves free, and above a
+  /// quarter of that the receiver counts as congested. A frame counts for each receiver that it
+  /// waits for, also when they share its bytes.
+  MemoryBudget* budget = nullptr;
 };
 
 /// Why media was dropped.
@@ -56,18 +61,25 @@ class Outbox {
 
   /// `limits` (shared by all of a host's sessions) and `observer` must outlive the outbox.
   explicit Outbox(const OutboxLimits& limits, OutboxObserver* observer = nullptr) noexcept
-      : limits_(&limits), observer_(observer) {}
+      : observer_(observer), limits_(&limits) {}
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+  ~Outbox() { give_back(control_bytes_ + media_bytes_); }
 
   /// Queues a frame. False if control bytes pass their bound: the frame was not taken, and the
-  /// session is to be closed as too slow. Media never fails; it may cost older media its place.
+  /// session is to be closed as too slow. Media never fails; it may cost older media its place, or
+  /// be dropped itself where the budget has no room.
   [[nodiscard]] bool push(const Frame& frame, MonotonicTime now) {
-    if (is_empty()) {
+    MemoryBudget* const budget = limits_->budget;
+    const std::size_t bytes = cost(frame);
+    if (is_empty() && (budget == nullptr || bytes <= budget->free_bytes())) {
       oldest_media_ = now;
-    } else if (!make_room(frame, now)) {
-      return false;
+    } else if (const Admission admission = make_room(frame, now); admission != Admission::queued) {
+      return admission == Admission::dropped;
     }
     items_.push_back({frame, now});
-    (is_media(frame) ? media_bytes_ : control_bytes_) += cost(frame);
+    (is_media(frame) ? media_bytes_ : control_bytes_) += bytes;
+    if (budget != nullptr) budget->take(bytes);
     return true;
   }
 
@@ -79,7 +91,10 @@ class Outbox {
 
   bool is_empty() const noexcept { return head_ == items_.size(); }
   bool has_media() const noexcept { return media_bytes_ > 0; }
-  bool is_congested() const noexcept { return control_bytes_ > limits_->congested_bytes; }
+  bool is_congested() const noexcept {
+    return control_bytes_ > limits_->congested_bytes ||
+           (limits_->budget != nullptr && control_bytes_ > limits_->budget->free_bytes() / 4);
+  }
   std::size_t size() const noexcept { return items_.size() - head_; }
   /// Payload bytes waiting, both classes.
   std::size_t bytes() const noexcept {
@@ -101,6 +116,7 @@ class Outbox {
   /// Removes all frames after they have been written.
   void pop_all() noexcept {
     items_.clear();
+    give_back(control_bytes_ + media_bytes_);
     control_bytes_ = media_bytes_ = head_ = 0;
     front_is_pinned_ = false;
     if (items_.capacity() > kKeptPlaces) shrink_to_fit();
@@ -108,6 +124,9 @@ class Outbox {
 
   /// Gives back memory that an empty outbox keeps for the next frames.
   void shrink_to_fit() noexcept;
+
+  /// As of the limits; may be null.
+  MemoryBudget* budget() const noexcept { return limits_->budget; }
 
   /// Since construction.
   const Drops& drops() const noexcept { return drops_; }
@@ -126,20 +145,27 @@ class Outbox {
   }
   static std::size_t cost(const Frame& frame) noexcept { return frame.size() + kFrameOverhead; }
 
-  [[nodiscard]] bool make_room(const Frame& frame, MonotonicTime now);
-  void drop_for(const Frame& newest);
+  enum class Admission : std::uint8_t { queued, dropped, refused };
+
+  Admission make_room(const Frame& frame, MonotonicTime now);
+  /// Drops media until `newest` and what stays have no more than about `max_bytes`.
+  void drop_for(const Frame& newest, std::size_t max_bytes);
+  void give_back(std::size_t bytes) noexcept {
+    if (limits_->budget != nullptr) limits_->budget->give_back(bytes);
+  }
   std::size_t first_droppable() const noexcept { return head_ + (front_is_pinned_ ? 1 : 0); }
   /// Drops the media in `[first_droppable(), end)` that `is_unwanted`, asked in queue order.
   template <class Predicate>
   void drop_media(std::size_t end, DropReason reason, Predicate is_unwanted);
+  void count_drops(DropReason reason, const Drops& dropped);
   void count_out(const Frame& frame) noexcept;
   void reclaim_places() noexcept;
 
-  const OutboxLimits* limits_;
   OutboxObserver* observer_;
   Drops drops_;
   bool front_is_pinned_ = false;
   // What every delivery touches stands together, at the end.
+  const OutboxLimits* limits_;
   std::vector<Item> items_;  // [0, head_) are sent already
   std::size_t head_ = 0;
   std::size_t control_bytes_ = 0;  // with overhead, as in the limits
