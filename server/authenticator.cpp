@@ -51,16 +51,18 @@ bool is_credential(std::string_view subprotocol) noexcept {
   return subprotocol.substr(0, kCredentialPrefix.size()) == kCredentialPrefix;
 }
 
-Result<Identity> Authenticator::identify(const std::optional<std::string>& credential) const {
-  auto evidence = examine(credential);
+Result<Identity> Authenticator::identify(const std::optional<std::string>& credential,
+                                         NewUsers new_users) const {
+  auto evidence = examine(credential, new_users);
   if (!evidence) return evidence.error();
   return std::move(evidence->user);
 }
 
-Result<Admission> Authenticator::admit(const std::optional<std::string>& credential) {
+Result<Admission> Authenticator::admit(const std::optional<std::string>& credential,
+                                       NewUsers new_users) {
   for (;;) {
     const auto check = live_.last_check();
-    auto evidence = examine(credential);
+    auto evidence = examine(credential, new_users);
     if (!evidence) return evidence.error();
     auto live = live_.enter(evidence->basis, check);
     if (live != nullptr) return Admission{std::move(evidence->user), std::move(live)};
@@ -71,11 +73,11 @@ LiveCredentials::Outcome Authenticator::check_live_credentials() {
   return live_.check([this](const CredentialBasis& basis) { return is_valid(basis); });
 }
 
-Result<Authenticator::Evidence> Authenticator::examine(
-    const std::optional<std::string>& credential) const {
+Result<Authenticator::Evidence> Authenticator::examine(const std::optional<std::string>& credential,
+                                                       NewUsers new_users) const {
   if (!credential) return make_error_code(CredentialErrc::missing);
   const bool is_token = jwt_ != nullptr && has_jwt_form(*credential);
-  return is_token ? examine_token(*credential) : examine_key(*credential);
+  return is_token ? examine_token(*credential, new_users) : examine_key(*credential);
 }
 
 Result<Authenticator::Evidence> Authenticator::examine_key(std::string_view key) const {
@@ -86,7 +88,8 @@ Result<Authenticator::Evidence> Authenticator::examine_key(std::string_view key)
   return Evidence{*std::move(user), {id, digest, {}}};
 }
 
-Result<Authenticator::Evidence> Authenticator::examine_token(std::string_view token) const {
+Result<Authenticator::Evidence> Authenticator::examine_token(std::string_view token,
+                                                             NewUsers new_users) const {
   const auto claims = jwt_->verify(token);
   if (!claims) {
     spdlog::debug("a JWT is refused: {}", claims.error().message());
@@ -97,14 +100,14 @@ Result<Authenticator::Evidence> Authenticator::examine_token(std::string_view to
     if (!is_revoked) return is_revoked.error();
     if (*is_revoked) return make_error_code(CredentialErrc::revoked);
   }
-  auto user = find_subject(claims->subject);
+  auto user = find_subject(claims->subject, new_users);
   if (!user) return refusal(user.error(), CredentialErrc::unknown_subject);
   const UserId id = user->id;
   return Evidence{*std::move(user),
                   {id, std::nullopt, claims->id ? claims->id->str() : std::string()}};
 }
 
-Result<Identity> Authenticator::find_subject(const std::string& subject) const {
+Result<Identity> Authenticator::find_subject(const std::string& subject, NewUsers new_users) const {
   if (jwt_->options().subject == JwtSubject::id) {
     std::int64_t id = 0;
     const char* const end = subject.data() + subject.size();
@@ -116,6 +119,7 @@ Result<Identity> Authenticator::find_subject(const std::string& subject) const {
   if (!name) return Errc::unknown_user;
   auto user = store_->get_user_by_name(*name);
   if (user.error() != Errc::unknown_user || !jwt_->options().create_users) return user;
+  if (new_users == NewUsers::later) return make_error_code(CredentialErrc::new_subject);
   // With a key that nobody knows.
   user = store_->create_user(*name, digest_key(make_key(system_random())));
   if (user.error() != Errc::user_exists) return user;

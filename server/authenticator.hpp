@@ -34,6 +34,13 @@ struct Admission {
   std::shared_ptr<const LiveCredential> credential;
 };
 
+/// What becomes of a valid JWT whose subject is no user yet, where such are created
+/// (`--jwt-create-users`).
+enum class NewUsers {
+  create,
+  later,  ///< fails with `CredentialErrc::new_subject`: creating waits for the disk and for locks
+};
+
 /// Finds out who presents a credential: an opaque key, or, where that is configured, a JWT.
 /// Thread-safe. May block.
 class Authenticator {
@@ -43,10 +50,12 @@ class Authenticator {
       : store_(&store), jwt_(jwt) {}
 
   /// For one request. Fails with `CredentialErrc`, and with errors of the store.
-  Result<Identity> identify(const std::optional<std::string>& credential) const;
+  Result<Identity> identify(const std::optional<std::string>& credential,
+                            NewUsers new_users = NewUsers::create) const;
 
   /// For a connection that stays, whose end must follow that of the credential. Fails as above.
-  Result<Admission> admit(const std::optional<std::string>& credential);
+  Result<Admission> admit(const std::optional<std::string>& credential,
+                          NewUsers new_users = NewUsers::create);
 
   /// Looks at all credentials of live connections and marks those that are valid no more: whose key
   /// was replaced, whose user was removed, whose token is on the deny-list. One thread at a time.
@@ -63,10 +72,10 @@ class Authenticator {
     CredentialBasis basis;
   };
 
-  Result<Evidence> examine(const std::optional<std::string>& credential) const;
+  Result<Evidence> examine(const std::optional<std::string>& credential, NewUsers new_users) const;
   Result<Evidence> examine_key(std::string_view key) const;
-  Result<Evidence> examine_token(std::string_view token) const;
-  Result<Identity> find_subject(const std::string& subject) const;
+  Result<Evidence> examine_token(std::string_view token, NewUsers new_users) const;
+  Result<Identity> find_subject(const std::string& subject, NewUsers new_users) const;
   Result<bool> is_valid(const CredentialBasis& basis) const;
 
   Store* store_;

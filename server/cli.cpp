@@ -65,6 +65,13 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->check(not_empty())
       ->type_name("FILE")
       ->default_str("voicechan.db");
+  serve
+      .add_option("--max-database-bytes", line.max_database_bytes,
+                  "Size of the database; more is refused as on a full disk (503)")
+      ->check(CLI::Range(std::uint64_t{1} << 20, std::uint64_t{1} << 44))
+      ->type_name("N")
+      ->group("Limits")
+      ->capture_default_str();
   serve.add_option("--workers", options.workers, "Event loops; 0 means one per core")
       ->check(CLI::Range(0u, 64u))
       ->capture_default_str();

@@ -21,9 +21,10 @@ struct CommandLine {
     token_list,
   };
   Command command = Command::serve;
-  std::string database;    // a file's path, or ":memory:"
-  std::string username;    // of user add, remove and token
-  std::string token_id;    // of token revoke
+  std::string database;                                        // a file's path, or ":memory:"
+  std::uint64_t max_database_bytes = std::uint64_t{16} << 30;  // of serve
+  std::string username;                                        // of user add, remove and token
+  std::string token_id;                                        // of token revoke
   std::int64_t until = 0;  // of token revoke, in seconds since 1970; 0: not given
   bool is_try = false;     // serve --try
   spdlog::level::level_enum log_level = spdlog::level::info;

@@ -32,7 +32,7 @@ ssize_t send_now(int descriptor, std::string_view bytes, int flags) noexcept {
 
 Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, ConnectionCounts::Place place)
     : place_(std::move(place)),
-      output_(worker.options().outbox, &worker.drop_log()),
+      output_(worker.outbox_limits(), &worker.drop_log()),
       worker_(worker),
       socket_(std::move(socket)) {}
 
@@ -83,7 +83,7 @@ bool Connection::push(const Frame& frame) {
 
 void Connection::write(std::string bytes) {
   if (state_ != State::open) return;
-  output_.write(std::move(bytes));
+  if (!output_.write(std::move(bytes))) return abort("too much waits for all clients together");
   mark_dirty();
 }
 

@@ -149,6 +149,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// Who is at the other end: the socket's peer, or what `set_client_address` said.
   const ClientAddress& client_address() const noexcept { return place_.address(); }
+  /// It is one more than there may be: it gets answers to probes only.
+  bool is_for_probes() const noexcept { return place_.is_for_probes(); }
+
   /// A proxy that is trusted told whose connection it is; it counts as that address' from now on.
   /// False if that address has too many already: the connection is to be refused.
   [[nodiscard]] bool set_client_address(const ClientAddress& address) {

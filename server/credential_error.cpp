@@ -28,6 +28,8 @@ const char* sentence(CredentialErrc code) noexcept {
       return "The token is for another audience.";
     case CredentialErrc::unknown_subject:
       return "The subject of the token is not a user.";
+    case CredentialErrc::new_subject:
+      return "The subject of the token is not a user yet.";
     case CredentialErrc::revoked:
       return "The credential has been revoked.";
   }

@@ -27,6 +27,8 @@ enum class CredentialErrc {
   wrong_audience,
   /// `sub` is no user of ours.
   unknown_subject,
+  /// `sub` is no user of ours yet: he is to be created, where that may take its time.
+  new_subject,
   /// The token is on the deny-list, or the key has just been replaced.
   revoked,
 };

@@ -400,6 +400,12 @@ HttpRequest HttpCodec::take_request() {
   return request;
 }
 
+std::size_t HttpCodec::held_bytes() const noexcept {
+  if (impl_->exchange == nullptr) return 0;
+  const Impl::Exchange& exchange = *impl_->exchange;
+  return exchange.buffer.capacity() + exchange.parser.request.body.capacity();
+}
+
 bool HttpCodec::is_idle() const noexcept { return impl_->phase == Impl::Phase::idle; }
 bool HttpCodec::is_reading_body() const noexcept { return impl_->phase == Impl::Phase::body; }
 bool HttpCodec::is_head_request() const noexcept { return impl_->is_head; }

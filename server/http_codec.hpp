@@ -47,6 +47,9 @@ class HttpCodec {
   /// True when the head of a request is complete and its body is being read.
   bool is_reading_body() const noexcept;
 
+  /// Memory held for a request that is not complete.
+  std::size_t held_bytes() const noexcept;
+
   /// The request that is being read, or that failed, is a HEAD: its response has no content.
   bool is_head_request() const noexcept;
 

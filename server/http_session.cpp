@@ -1,5 +1,6 @@
 #include "http_session.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -10,7 +11,6 @@
 #include "credential_error.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
-#include "jwt_verifier.hpp"
 #include "rest_api.hpp"
 #include "spdlog/spdlog.h"
 #include "websocket_codec.hpp"
@@ -20,10 +20,8 @@
 namespace voicechan::server {
 namespace {
 
-/// To find out who it is may create him then, which waits for the disk and for locks.
-bool may_create_user(const ServerOptions& options, const std::optional<std::string>& credential) {
-  return options.jwt.create_users && credential && has_jwt_form(*credential);
-}
+// For the request of a connection that may ask for a probe only.
+constexpr std::chrono::milliseconds kProbePatience{1000};
 
 }  // namespace
 
@@ -32,7 +30,11 @@ HttpSession::HttpSession(Connection& connection)
       peer_(connection.client_address()),
       is_behind_proxy_(connection.worker().options().trusted_proxies.contains(peer_)),
       codec_(connection.worker().options().http),
-      deadline_(connection.worker().now() + connection.worker().options().deadlines.request_head) {}
+      held_(connection.worker().budget()),
+      deadline_(connection.worker().now() +
+                (connection.is_for_probes()
+                     ? kProbePatience
+                     : connection.worker().options().deadlines.request_head)) {}
 
 void HttpSession::on_bytes(std::uint8_t* data, std::size_t size) {
   process({reinterpret_cast<const char*>(data), size});
@@ -42,13 +44,18 @@ void HttpSession::process(std::string_view input) {
   while (connection_.is_open()) {
     if (connection_.is_blocked()) {
       // The client does not read its responses: it gets no more until it does.
-      unread_.assign(input);
+      if (!keep_unread(input)) return;
       connection_.pause_reading();
       connection_.notify_when_written();
       return;
     }
     switch (codec_.consume(input)) {
       case HttpCodec::Status::need_more:
+        if (!held_.resize(codec_.held_bytes())) {
+          respond_to_failure(503, "The server has no memory for this request now.");
+          codec_ = HttpCodec(connection_.worker().options().http);  // lets go of it
+          return;
+        }
         update_deadline();
         return;
       case HttpCodec::Status::send_continue:
@@ -60,11 +67,17 @@ void HttpSession::process(std::string_view input) {
       case HttpCodec::Status::request:
         begin_request(codec_.take_request());
         if (!is_busy_) break;
-        unread_.assign(input);
-        connection_.pause_reading();
+        if (keep_unread(input)) connection_.pause_reading();
         return;
     }
   }
+}
+
+bool HttpSession::keep_unread(std::string_view input) {
+  unread_.assign(input);
+  if (held_.resize(held_.bytes() + unread_.size())) return true;
+  connection_.abort("too much is held for all clients together");
+  return false;
 }
 
 void HttpSession::begin_request(HttpRequest request) {
@@ -81,6 +94,9 @@ void HttpSession::begin_request(HttpRequest request) {
   auto found = route(request.target);
   const Route* asked = std::get_if<Route>(&found);
   const bool is_probe = asked != nullptr && is_health(asked->endpoint);
+  if (!is_probe && connection_.is_for_probes()) {
+    return respond(make_unavailable_response("Too many connections."));
+  }
   if (!is_probe && is_too_late())
     return respond(make_refusal_response(connection_.worker().phase()));
   if (const auto* error = std::get_if<RouteError>(&found)) {
@@ -94,7 +110,8 @@ void HttpSession::begin_request(HttpRequest request) {
     return write_response(make_health_response(target.endpoint, connection_.worker().phase()));
   }
   if (is_websocket(target.endpoint)) return begin_handshake(request, std::move(target));
-  begin_rest(std::move(request), std::move(target));
+  begin_rest(std::make_shared<const HttpRequest>(std::move(request)), std::move(target),
+             NewUsers::later);
 }
 
 /// False if the client has too many connections.
@@ -115,23 +132,31 @@ bool HttpSession::is_too_late() const noexcept {
   return phase == ServicePhase::ended || (!admits_connections(phase) && connection_.is_late());
 }
 
-void HttpSession::begin_rest(HttpRequest request, Route route) {
+void HttpSession::begin_rest(std::shared_ptr<const HttpRequest> request, Route route,
+                             NewUsers new_users) {
   Worker& worker = connection_.worker();
-  const bool is_write = request.method == "POST" ||
-                        may_create_user(worker.options(), find_authorization_key(request));
-  auto job = [&api = worker.services().rest_api, request = std::move(request),
-              route = std::move(route), address = connection_.client_address()] {
+  const SharedServices& services = worker.services();
+  if (!held_.resize(std::max(held_.bytes(), request->body.size()))) return refuse_overload();
+  const bool is_write = request->method == "POST";
+  const bool is_listing = route.endpoint == Endpoint::channels && !is_write;
+  if (is_write) new_users = NewUsers::create;
+  auto job = [&api = services.rest_api, request, route, address = connection_.client_address(),
+              new_users]() -> std::optional<HttpResponse> {
     try {
-      return api.handle(request, route, address);
+      return api.handle(*request, route, address, new_users);
     } catch (const std::exception& error) {
       spdlog::error("a request failed inside: {}", error.what());
       return make_detail_response(500, "The server failed to answer this request.");
     }
   };
-  auto done = [this](const HttpResponse& response) { on_response(response); };
-  const bool is_accepted = is_write ? worker.run_writing(connection_, std::move(job), done)
-                                    : worker.run_blocking(connection_, std::move(job), done);
-  if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
+  auto done = [this, request, route](const std::optional<HttpResponse>& response) {
+    if (response) return on_response(*response);
+    begin_rest(request, route, NewUsers::create);
+  };
+  BlockingPool& pool = new_users == NewUsers::create ? services.write_pool
+                       : is_listing                  ? services.listing_pool
+                                                     : services.pool;
+  if (!worker.run_blocking(pool, connection_, std::move(job), std::move(done))) refuse_overload();
 }
 
 void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
@@ -147,26 +172,36 @@ void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
   }
   auto key = find_handshake_key(request, route, handshake.subprotocols,
                                 services.options.allow_query_token);
+  identify(std::move(handshake), std::move(route), std::move(key), NewUsers::later);
+}
+
+void HttpSession::identify(Handshake handshake, Route route, std::optional<std::string> key,
+                           NewUsers new_users) {
   Worker& worker = connection_.worker();
-  const bool is_write = may_create_user(services.options, key);
-  auto job = [&services, key = std::move(key),
-              address = connection_.client_address()]() -> Result<Admission> {
+  const SharedServices& services = worker.services();
+  auto job = [&services, key, address = connection_.client_address(),
+              new_users]() -> Result<Admission> {
     try {
       return services.key_guard.check(address, key,
-                                      [&] { return services.authenticator.admit(key); });
+                                      [&] { return services.authenticator.admit(key, new_users); });
     } catch (const std::exception& error) {
       spdlog::error("a handshake failed inside: {}", error.what());
       return Errc::store_unavailable;
     }
   };
-  auto done = [this, handshake = std::move(handshake),
-               route = std::move(route)](Result<Admission> admission) {
+  auto done = [this, handshake = std::move(handshake), route = std::move(route),
+               key = std::move(key)](Result<Admission> admission) {
+    if (admission.error() == CredentialErrc::new_subject) {
+      return identify(handshake, route, key, NewUsers::create);
+    }
     on_identified(handshake, route, std::move(admission));
   };
-  const bool is_accepted = is_write
-                               ? worker.run_writing(connection_, std::move(job), std::move(done))
-                               : worker.run_blocking(connection_, std::move(job), std::move(done));
-  if (!is_accepted) respond(make_unavailable_response("The server is overloaded."));
+  BlockingPool& pool = new_users == NewUsers::create ? services.write_pool : services.pool;
+  if (!worker.run_blocking(pool, connection_, std::move(job), std::move(done))) refuse_overload();
+}
+
+void HttpSession::refuse_overload() {
+  on_response(make_unavailable_response("The server is overloaded."));
 }
 
 void HttpSession::on_identified(const Handshake& handshake, const Route& route,
@@ -206,7 +241,10 @@ void HttpSession::respond(HttpResponse response) {
 
 void HttpSession::write_response(HttpResponse response) {
   is_busy_ = false;
-  if (!is_ready(connection_.worker().phase())) framing_.keep_alive = false;
+  (void)held_.resize(0);
+  if (!is_ready(connection_.worker().phase()) || connection_.is_for_probes()) {
+    framing_.keep_alive = false;
+  }
   if (framing_.allowed_origin) {
     add_cors_fields(response, *framing_.allowed_origin, framing_.is_preflight);
   }
@@ -252,7 +290,9 @@ void HttpSession::update_deadline() {
 MonotonicTime HttpSession::on_deadline(MonotonicTime now) {
   if (is_busy_ || connection_.is_blocked()) return MonotonicTime::max();
   if (now < deadline_) return deadline_;
-  if (codec_.is_idle()) {
+  if (connection_.is_for_probes()) {
+    respond(make_unavailable_response("Too many connections."));
+  } else if (codec_.is_idle()) {
     connection_.finish();
   } else {
     respond_to_failure(408, "The request did not arrive in time.");

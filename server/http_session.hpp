@@ -37,12 +37,17 @@ class HttpSession final : public Protocol {
   };
 
   void process(std::string_view input);
+  /// Keeps what is to be read later. False if there is no memory for it: the connection is over.
+  bool keep_unread(std::string_view input);
   void begin_request(HttpRequest request);
   bool identify_client(const HttpRequest& request);
   bool is_too_late() const noexcept;
-  void begin_rest(HttpRequest request, Route route);
+  void begin_rest(std::shared_ptr<const HttpRequest> request, Route route, NewUsers new_users);
   void begin_handshake(const HttpRequest& request, Route route);
+  void identify(Handshake handshake, Route route, std::optional<std::string> key,
+                NewUsers new_users);
   void on_identified(const Handshake& handshake, const Route& route, Result<Admission> admission);
+  void refuse_overload();
   void on_response(const HttpResponse& response);
   void respond(HttpResponse response);
   void write_response(HttpResponse response);
@@ -55,7 +60,8 @@ class HttpSession final : public Protocol {
   const bool
       is_behind_proxy_;  // the peer is a trusted proxy, which says whose request it passes on
   HttpCodec codec_;
-  std::string unread_;  // of requests behind the present one
+  std::string unread_;        // of requests behind the present one
+  MemoryBudget::Share held_;  // of a request that is not answered, and of what is behind it
   ResponseFraming framing_;
   MonotonicTime deadline_;
   enum class Phase { fresh, idle, head, body } phase_ = Phase::fresh;

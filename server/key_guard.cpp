@@ -13,27 +13,27 @@ bool is_guess(std::error_code error) noexcept {
 
 }  // namespace
 
-KeyGuard::Admission KeyGuard::admit(const ClientAddress& network, const KeyDigest& digest,
-                                    MonotonicTime now) {
+KeyGuard::Admission KeyGuard::admit(const Guess& guess, MonotonicTime now) {
   const MutexLock lock(mutex_);
-  MonotonicTime* const full_at = failures_.find(network);
+  MonotonicTime* const full_at = failures_of(guess).find(guess.network);
   if (full_at == nullptr || rate_.is_half_full(*full_at, now)) return Admission::free;
-  if (right_keys_.find(digest) != nullptr) return Admission::free;
+  if (right_keys_.find(guess.digest) != nullptr) return Admission::free;
   return rate_.take(*full_at, 1, now) ? Admission::deposit : Admission::refused;
 }
 
-void KeyGuard::settle(const ClientAddress& network, const KeyDigest& digest, Admission admission,
-                      std::error_code error, MonotonicTime now) {
+void KeyGuard::settle(const Guess& guess, Admission admission, std::error_code error,
+                      MonotonicTime now) {
   const MutexLock lock(mutex_);
   if (!error) {
-    right_keys_.get(digest);
+    right_keys_.get(guess.digest);
   } else if (is_refusal(error)) {
-    right_keys_.erase(digest);
+    right_keys_.erase(guess.digest);
   }
+  Failures& failures = failures_of(guess);
   if (is_guess(error)) {
-    if (admission == Admission::free) rate_.charge(failures_.get(network), now);
+    if (admission == Admission::free) rate_.charge(failures.get(guess.network), now);
   } else if (admission == Admission::deposit) {
-    rate_.give_back(failures_.get(network));
+    rate_.give_back(failures.get(guess.network));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "client_address.hpp"
+#include "jwt_verifier.hpp"
 #include "keys.hpp"
 #include "recent_map.hpp"
 #include "token_rate.hpp"
@@ -23,8 +24,9 @@ struct KeyGuardLimits {
 /// Makes guessing keys cost the guesser more than us: an address that has presented too many wrong
 /// ones is refused without a look-up, until some time has passed. It does not lock out those who
 /// share the address: a key that was right not long ago is always looked up. (That saves the
-/// look-up only: whether it is right now, the store says.) Memory is bounded whatever comes.
-/// Thread-safe.
+/// look-up only: whether it is right now, the store says.) JWTs, which are new every few minutes,
+/// are counted apart from keys: who guesses the ones does not lock out those who have the others.
+/// Memory is bounded whatever comes. Thread-safe.
 class KeyGuard {
  public:
   explicit KeyGuard(const KeyGuardLimits& limits) noexcept
@@ -36,11 +38,11 @@ class KeyGuard {
   auto check(const ClientAddress& address, const std::optional<std::string>& key, LookUp look_up)
       -> decltype(look_up()) {
     if (!key || rate_.is_unlimited()) return look_up();
-    const KeyDigest digest = digest_key(*key);
-    const Admission admission = admit(address.network(), digest, std::chrono::steady_clock::now());
+    const Guess guess{address.network(), digest_key(*key), has_jwt_form(*key)};
+    const Admission admission = admit(guess, std::chrono::steady_clock::now());
     if (admission == Admission::refused) return Errc::rate_limited;
     auto result = look_up();
-    settle(address.network(), digest, admission, result.error(), std::chrono::steady_clock::now());
+    settle(guess, admission, result.error(), std::chrono::steady_clock::now());
     return result;
   }
 
@@ -60,14 +62,24 @@ class KeyGuard {
   };
   struct Nothing {};
 
-  Admission admit(const ClientAddress& network, const KeyDigest& digest, MonotonicTime now);
-  void settle(const ClientAddress& network, const KeyDigest& digest, Admission admission,
-              std::error_code error, MonotonicTime now);
+  /// What may turn out to be one.
+  struct Guess {
+    ClientAddress network;
+    KeyDigest digest;
+    bool is_token;
+  };
+  using Failures = RecentMap<ClientAddress, MonotonicTime, ClientAddress::Hash>;
+
+  Admission admit(const Guess& guess, MonotonicTime now);
+  void settle(const Guess& guess, Admission admission, std::error_code error, MonotonicTime now);
+  Failures& failures_of(const Guess& guess) VOICECHAN_REQUIRES(mutex_) {
+    return guess.is_token ? token_failures_ : key_failures_;
+  }
 
   const TokenRate rate_;
   Mutex mutex_;
-  RecentMap<ClientAddress, MonotonicTime, ClientAddress::Hash> failures_
-      VOICECHAN_GUARDED_BY(mutex_){65'536};
+  Failures key_failures_ VOICECHAN_GUARDED_BY(mutex_){65'536};
+  Failures token_failures_ VOICECHAN_GUARDED_BY(mutex_){65'536};
   RecentMap<KeyDigest, Nothing, DigestHash> right_keys_ VOICECHAN_GUARDED_BY(mutex_){65'536};
 };
 

@@ -66,12 +66,28 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
   add_size("--max-target-bytes", options.http.max_target_bytes, "URL of a request (414)");
   add_size("--max-waiting-requests", options.max_waiting_requests,
            "Requests waiting for a blocking thread (503)");
+  add_size("--max-held-bytes", options.max_held_bytes,
+           "Waiting for slow clients, and arrived of incomplete requests and messages, of all "
+           "connections together (1013, 503, or the end)",
+           std::size_t{1} << 50);
   add_size("--max-queued-control-bytes", options.outbox.max_control_bytes,
            "Text waiting for one slow client before it is closed (1013)");
   add_size("--busy-queued-bytes", options.outbox.congested_bytes,
            "Text waiting for one slow peer before senders get peer_busy");
   add_size("--max-queued-media-bytes", options.outbox.max_media_bytes,
            "Audio waiting for one slow client before the oldest is dropped");
+
+  const auto add_quota = [&](const char* name, std::size_t& value, const char* help) {
+    serve.add_option(name, value, help)
+        ->check(CLI::Range(std::size_t{0}, std::size_t{1} << 50))
+        ->type_name("N")
+        ->group(limits)
+        ->capture_default_str();
+  };
+  add_quota("--max-channels-per-user", options.quotas.channels_per_user,
+            "Voice channels that one user may create in all (403)");
+  add_quota("--max-invitations-per-user", options.quotas.invitations_per_user,
+            "Invitations that one user may create in all (403)");
 
   const auto add_rate = [&](const char* name, double& value, double min, const char* help) {
     serve.add_option(name, value, help)
@@ -80,6 +96,10 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
         ->group(limits)
         ->default_str(plain(value));
   };
+  add_rate("--connection-rate", options.connections_per_second, 0,
+           "New connections of an address per second; 0: any (429, before TLS)");
+  add_rate("--connection-burst", options.connection_burst, 1,
+           "New connections of an address that may come at once");
   InboundLimits& inbound = options.inbound;
   add_rate("--message-rate", inbound.messages_per_second, 0,
            "Messages of a WebSocket per second; 0: any (rate_limited, then 1008)");

@@ -14,6 +14,7 @@
 #include "origin_policy.hpp"
 #include "trusted_proxies.hpp"
 #include "user_counts.hpp"
+#include "voicechan/directory.hpp"
 #include "voicechan/hub.hpp"
 #include "voicechan/outbox.hpp"
 #include "websocket_codec.hpp"
@@ -39,6 +40,14 @@ inline HubOptions paced_hub_options() {
   return options;
 }
 
+/// Far above what people make, and a bound for what a key that leaked can fill a disk with.
+inline Quotas serving_quotas() {
+  Quotas quotas;
+  quotas.channels_per_user = 100'000;
+  quotas.invitations_per_user = 1'000'000;
+  return quotas;
+}
+
 /// Names of PEM files; both or none.
 struct TlsFiles {
   std::string certificate;  // with the chain behind it
@@ -56,10 +65,16 @@ struct ServerOptions {
   std::size_t max_connections = 100'000;  // of the process
   /// Of one IPv4 address or IPv6 /64. High, since a whole office or a proxy is one address.
   std::size_t max_connections_per_address = 20'000;
+  /// Connections that an address may make, per second and at once.
+  double connections_per_second = 2'000;
+  double connection_burst = 20'000;
   /// Accept a WebSocket's key as `?token=`. URLs land in logs of proxies, so off by default.
   bool allow_query_token = false;
   /// Requests that wait for a blocking thread; more are answered with 503.
   std::size_t max_waiting_requests = 10'000;
+  /// What waits for slow clients, and what has arrived of incomplete requests and messages, of all
+  /// connections together; each worker has its share.
+  std::size_t max_held_bytes = std::size_t{1} << 30;
   TlsFiles tls;
   TrustedProxies trusted_proxies;
   ForwardedField forwarded_field = ForwardedField::x_forwarded_for;
@@ -70,6 +85,7 @@ struct ServerOptions {
   WebSocketLimits websocket;
   InboundLimits inbound;
   UserLimits users;
+  Quotas quotas = serving_quotas();
   KeyGuardLimits key_guard;
   OriginOptions origins;
   OutboxLimits outbox;

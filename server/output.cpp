@@ -15,14 +15,20 @@ void append(std::string& out, std::string_view bytes, std::size_t skipped, std::
 
 }  // namespace
 
-void Output::write(std::string bytes) {
-  if (bytes.empty()) return;
-  std::string& first = raw().first;
+bool Output::write(std::string bytes) {
+  if (bytes.empty()) return true;
+  Raw& queued = raw();
+  std::string& first = queued.first;
+  if (queued.share && !queued.share->resize(first.size() + bytes.size())) {
+    if (first.empty() && queued.last.empty()) raw_ = nullptr;
+    return false;
+  }
   if (first.empty()) {
     first = std::move(bytes);
   } else {
     first += bytes;
   }
+  return true;
 }
 
 void Output::write_last(std::string bytes) {
@@ -30,7 +36,10 @@ void Output::write_last(std::string bytes) {
 }
 
 Output::Raw& Output::raw() {
-  if (raw_ == nullptr) raw_ = std::make_unique<Raw>();
+  if (raw_ == nullptr) {
+    raw_ = std::make_unique<Raw>();
+    if (outbox_.budget() != nullptr) raw_->share.emplace(*outbox_.budget());
+  }
   return *raw_;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,7 @@ class WireBuffer {
 /// frame. A frame that has begun is never cut by anything. Owns no socket. One thread at a time.
 class Output {
  public:
-  /// `limits` and `observer` must outlive the output.
+  /// `limits`, its budget and `observer` must outlive the output.
   explicit Output(const OutboxLimits& limits, OutboxObserver* observer = nullptr) noexcept
       : outbox_(limits, observer) {}
 
@@ -45,8 +46,9 @@ class Output {
     return outbox_.push(frame, now);
   }
 
-  /// Queues bytes to go out as they are, in front of data frames that have not begun.
-  void write(std::string bytes);
+  /// Queues bytes to go out as they are, in front of data frames that have not begun. False if the
+  /// budget has no room for them.
+  [[nodiscard]] bool write(std::string bytes);
 
   /// Queues bytes to go out after all else; nothing can be queued behind them.
   void write_last(std::string bytes);
@@ -93,7 +95,8 @@ class Output {
   struct Raw {
     std::string first;      // ahead of the outbox, or behind its front frame if that has begun
     std::size_t taken = 0;  // written, of first
-    std::string last;       // behind the outbox
+    std::string last;       // behind the outbox; short, and not counted in the budget
+    std::optional<MemoryBudget::Share> share;
   };
 
   /// True if the bytes of `wire` are just what is to be written.

@@ -193,22 +193,28 @@ HttpResponse RestApi::fail(std::error_code error) {
   return response;
 }
 
-HttpResponse RestApi::handle(const HttpRequest& request, const Route& route,
-                             const ClientAddress& address) {
+std::optional<HttpResponse> RestApi::handle(const HttpRequest& request, const Route& route,
+                                            const ClientAddress& address, NewUsers new_users) {
   const auto key = find_authorization_key(request);
-  const auto user = key_guard_->check(address, key, [&] { return authenticator_->identify(key); });
+  const auto user =
+      key_guard_->check(address, key, [&] { return authenticator_->identify(key, new_users); });
+  if (user.error() == CredentialErrc::new_subject) return std::nullopt;
   if (!user) return fail(user.error());
-  if (!user_counts_->take_request(user->id, std::chrono::steady_clock::now())) {
+  return answer(*user, request, route);
+}
+
+HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, const Route& route) {
+  if (!user_counts_->take_request(user.id, std::chrono::steady_clock::now())) {
     return make_too_many_response("This user makes too many requests.");
   }
   switch (route.endpoint) {
     case Endpoint::channels:
-      return request.method == "POST" ? create_channel(*user, request.body)
-                                      : list_channels(*user, route);
+      return request.method == "POST" ? create_channel(user, request.body)
+                                      : list_channels(user, route);
     case Endpoint::channel:
-      return get_channel(*user, route.channel);
+      return get_channel(user, route.channel);
     case Endpoint::invite:
-      return invite(*user, request.body);
+      return invite(user, request.body);
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:

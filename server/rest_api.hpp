@@ -50,12 +50,15 @@ class RestApi {
         max_json_depth_(max_json_depth) {}
 
   /// Answers a request of the client at `address` to a REST endpoint that `answer_early` let pass.
-  HttpResponse handle(const HttpRequest& request, const Route& route, const ClientAddress& address);
+  /// Nothing if that takes a new user and there may be none here: ask again where there may.
+  std::optional<HttpResponse> handle(const HttpRequest& request, const Route& route,
+                                     const ClientAddress& address, NewUsers new_users);
 
   /// As `make_failure_response`; a store that does not serve is logged, once in a while.
   HttpResponse fail(std::error_code error);
 
  private:
+  HttpResponse answer(const Identity& user, const HttpRequest& request, const Route& route);
   HttpResponse list_channels(const Identity& user, const Route& route);
   HttpResponse create_channel(const Identity& user, const std::string& body);
   HttpResponse get_channel(const Identity& user, ChannelId id);

@@ -39,9 +39,11 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Result<std::unique_ptr<Store>> open_store(const std::string& database) {
-  if (database == ":memory:") return make_memory_store();
-  return open_sqlite_store(database);
+Result<std::unique_ptr<Store>> open_store(const CommandLine& line) {
+  if (line.database == ":memory:") return make_memory_store();
+  SqliteStoreOptions options;
+  options.max_bytes = line.max_database_bytes;
+  return open_sqlite_store(line.database, options);
 }
 
 std::string address_of(const asio::ip::tcp::endpoint& endpoint) {
@@ -123,7 +125,7 @@ struct Foundation {
 
 Foundation lay_foundation(const CommandLine& line) {
   Foundation foundation;
-  auto store = open_store(line.database);
+  auto store = open_store(line);
   if (!store) {
     foundation.error = "cannot open database " + line.database + ": " + store.error().message();
     return foundation;

@@ -1,5 +1,7 @@
 #include "server.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <future>
 #include <utility>
@@ -30,6 +32,31 @@ unsigned worker_count(unsigned wanted) {
 // Reads work on the page cache, so that a few threads do for any number of requests. They are apart
 // from writes: were all threads to wait for a lock or a slow disk, nobody could even connect.
 constexpr std::size_t kReadingThreads = 8;
+// Listings are apart from both: one of all channels takes long where there are many.
+constexpr std::size_t kListingThreads = 2;
+
+/// Descriptors that are no clients': of the database, of event loops, of files that are read.
+std::size_t descriptors_of_others(const ServerOptions& options) {
+  constexpr std::size_t kPerWorker = 8;
+  constexpr std::size_t kFiles = 48;
+  return kFiles + kPerWorker * worker_count(options.workers) + ConnectionCounts::kMaxForProbes;
+}
+
+/// No more than there are descriptors for, since probes must be answered; and if that is the bound,
+/// one address leaves some to others.
+ConnectionCounts make_connection_counts(const ServerOptions& options) {
+  rlimit limit{};
+  const bool is_known = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
+  const std::size_t others = descriptors_of_others(options);
+  if (!is_known || descriptors >= options.max_connections + others) {
+    return {options.max_connections, options.max_connections_per_address};
+  }
+  const std::size_t connections = descriptors > 2 * others ? descriptors - others : descriptors / 2;
+  const std::size_t per_address =
+      std::min(options.max_connections_per_address, connections - connections / 20);
+  return {connections, per_address};
+}
 
 void log_failure(std::string_view what) { spdlog::error("a request failed inside: {}", what); }
 std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
@@ -42,26 +69,43 @@ std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
 Server::Server(ServerOptions options, Store& store)
     : options_(std::move(options)),
       backplane_(random_node()),
-      directory_(store, backplane_, system_clock()),
+      directory_(store, backplane_, system_clock(), options_.quotas),
       jwt_(make_jwt_verifier(options_.jwt)),
       authenticator_(store, jwt_.get()),
       key_guard_(options_.key_guard),
-      connection_counts_(options_.max_connections, options_.max_connections_per_address),
+      connection_counts_(make_connection_counts(options_)),
+      connection_rate_(options_.connections_per_second, options_.connection_burst),
       user_counts_(options_.users),
       origins_(options_.origins),
       rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
                 options_.hub.max_json_depth),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
+      listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
       write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
-  const SharedServices services{
-      options_,           backplane_,   rest_api_,  authenticator_, pool_, write_pool_,
-      connection_counts_, user_counts_, key_guard_, origins_,       phase_};
-  for (unsigned i = 0; i < worker_count(options_.workers); ++i) {
+  const unsigned workers = worker_count(options_.workers);
+  const SharedServices services{options_,
+                                backplane_,
+                                rest_api_,
+                                authenticator_,
+                                pool_,
+                                listing_pool_,
+                                write_pool_,
+                                connection_counts_,
+                                connection_rate_,
+                                user_counts_,
+                                key_guard_,
+                                origins_,
+                                phase_,
+                                workers};
+  for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
+  }
+  if (connection_counts_.max_in_total() < options_.max_connections) {
+    spdlog::info("there are descriptors for {} connections", connection_counts_.max_in_total());
   }
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
@@ -102,6 +146,7 @@ void Server::end() {
   threads_.clear();
   watch_.reset();
   pool_.stop();
+  listing_pool_.stop();
   write_pool_.stop();
 }
 

@@ -66,10 +66,12 @@ class Server {
   Authenticator authenticator_;
   KeyGuard key_guard_;
   ConnectionCounts connection_counts_;
+  AddressRate connection_rate_;
   UserCounts user_counts_;
   const OriginPolicy origins_;
   RestApi rest_api_;
   BlockingPool pool_;
+  BlockingPool listing_pool_;
   BlockingPool write_pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;

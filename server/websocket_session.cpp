@@ -58,6 +58,7 @@ WebSocketSession::WebSocketSession(Connection& connection, Endpoint endpoint,
       credential_(std::move(credential)),
       place_(std::move(place)),
       endpoint_(endpoint),
+      held_(connection.worker().budget()),
       last_received_(connection.worker().now()) {}
 
 std::error_code WebSocketSession::join(const Route& route, Identity user) {
@@ -96,6 +97,12 @@ void WebSocketSession::on_bytes(std::uint8_t* data, std::size_t size) {
     if (ends_message || !codec_.is_mid_message()) message_began_ = MonotonicTime::max();
     on_event(std::move(event));
   }
+  const std::size_t held = codec_.is_mid_message() ? codec_.held_bytes() : 0;
+  if (held != held_.bytes() && !held_.resize(held)) {
+    fail(CloseCode::try_again_later, "too much is held for all clients together");
+    codec_ = WebSocketCodec(connection_.worker().options().websocket, oversize_policy(endpoint_));
+    (void)held_.resize(0);
+  }
   if (codec_.is_mid_message() && message_began_ == MonotonicTime::max()) {
     message_began_ = last_received_;
     connection_.check_deadline_at(message_began_ +
@@ -125,13 +132,14 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
       if (!is_closing_) connection_.write_last(encode_close_reply(event.code));
       return connection_.finish();
     case Type::failed:
-      session_.leave();
-      if (!is_closing_) {
-        const auto code = static_cast<CloseCode>(event.code);
-        connection_.write_last(encode_close(code, failure_reason(event.code)));
-      }
-      return connection_.finish();
+      return fail(static_cast<CloseCode>(event.code), failure_reason(event.code));
   }
+}
+
+void WebSocketSession::fail(CloseCode code, std::string_view reason) {
+  session_.leave();
+  if (!is_closing_) connection_.write_last(encode_close(code, reason));
+  connection_.finish();
 }
 
 void WebSocketSession::on_ping(const std::string& payload) {

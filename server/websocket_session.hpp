@@ -48,6 +48,8 @@ class WebSocketSession final : public Protocol, private Transport {
   void on_ping(const std::string& payload);
   bool is_within_rates(std::size_t bytes);
   bool is_control_flood();
+  /// Closes without reading on.
+  void fail(CloseCode code, std::string_view reason);
   void begin_close(CloseCode code, std::string_view reason);
 
   Connection& connection_;
@@ -59,6 +61,7 @@ class WebSocketSession final : public Protocol, private Transport {
   bool is_closing_ = false;            // our close frame is queued; we wait for the peer's
   std::unique_ptr<std::string> pong_;  // to the newest ping that could not be answered yet
   InboundMeter meter_;
+  MemoryBudget::Share held_;  // of a message that is not complete
   MonotonicTime last_received_;
   MonotonicTime message_began_ = MonotonicTime::max();
   MonotonicTime ping_sent_ = MonotonicTime::max();

@@ -17,6 +17,9 @@ namespace {
 // Handlers of one turn. More means fewer writes for the same frames; fewer means that what the
 // first handler queued leaves earlier.
 constexpr int kHandlersPerTurn = 64;
+// Who slept before his turn mostly finds one thing to do. To ask the kernel for more would cost a
+// system call; if there is more, the next turn follows at once and handles all of it.
+constexpr std::chrono::microseconds kShortestSleep{100};
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
 // How soon a connection that holds media back is looked at again; half of what a frame lasts.
 constexpr std::chrono::milliseconds kHoldBack{10};
@@ -38,6 +41,12 @@ std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<vo
   return std::move(*hub);
 }
 
+OutboxLimits limits_within(const ServerOptions& options, MemoryBudget& budget) {
+  OutboxLimits limits = options.outbox;
+  limits.budget = &budget;
+  return limits;
+}
+
 InboundRates signaling_rates(const ServerOptions& options) {
   InboundLimits limits = options.inbound;
   limits.messages_per_second = options.hub.signaling_messages_per_second;
@@ -50,6 +59,8 @@ InboundRates signaling_rates(const ServerOptions& options) {
 Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint,
                std::shared_ptr<const TlsContext> tls)
     : services_(services),
+      budget_(services.options.max_held_bytes / services.worker_count),
+      outbox_limits_(limits_within(services.options, budget_)),
       inbound_rates_(services.options.inbound),
       signaling_rates_(signaling_rates(services.options)),
       io_(1),
@@ -79,8 +90,9 @@ void Worker::run() {
     try {
       io_.run_one();
       int handled = 1;
-      while (handled < kHandlersPerTurn && io_.poll_one() > 0) ++handled;
-      end_turn(handled == kHandlersPerTurn);
+      const bool has_slept = std::chrono::steady_clock::now() - turn_ended_ > kShortestSleep;
+      while (!has_slept && handled < kHandlersPerTurn && io_.poll_one() > 0) ++handled;
+      end_turn(has_slept || handled == kHandlersPerTurn);
     } catch (const std::exception& error) {
       // Connections guard themselves; what comes here is about the worker itself.
       spdlog::error("a worker's event handler failed: {}", error.what());
@@ -114,6 +126,7 @@ void Worker::end_turn(bool has_more) {
   drop_log_.report(now_);
   retired_.clear();
   is_in_turn_ = false;
+  turn_ended_ = std::chrono::steady_clock::now();
 }
 
 std::string_view Worker::http_date() {
@@ -131,11 +144,10 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
     spdlog::debug("{} is no trusted proxy and is refused", address.str());
     return;
   }
-  auto place = services_.connection_counts.try_add(address);
+  auto place = take_place(address);
   if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
     return refuse(std::move(socket), address, *reason);
   }
-  is_full_ = false;
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
   connection->set_late(!admits_connections(phase()));
@@ -160,20 +172,43 @@ std::unique_ptr<TlsStream> Worker::make_tls() const {
   return tls_ == nullptr ? nullptr : std::make_unique<TlsStream>(*tls_);
 }
 
+std::variant<ConnectionCounts::Place, ConnectionCounts::Refusal> Worker::take_place(
+    const ClientAddress& address) {
+  using Refusal = ConnectionCounts::Refusal;
+  ConnectionCounts& counts = services_.connection_counts;
+  // A trusted proxy makes the connections of many.
+  const bool is_proxy = options().trusted_proxies.contains(address);
+  if (!is_proxy && !services_.connection_rate.take(address.network(), now())) {
+    return Refusal::too_often;
+  }
+  auto place = counts.try_add(address);
+  const auto* const refusal = std::get_if<Refusal>(&place);
+  if (refusal == nullptr) {
+    is_full_ = false;
+  } else if (*refusal == Refusal::full) {
+    if (!std::exchange(is_full_, true)) {
+      spdlog::warn("there are {} connections: more are refused", counts.max_in_total());
+    }
+    if (auto for_probe = counts.try_add_for_probes(address)) return *std::move(for_probe);
+  }
+  return place;
+}
+
 void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
                     ConnectionCounts::Refusal reason) {
   asio::error_code ignored;
   const int descriptor = socket.release(ignored);
   switch (reason) {
     case ConnectionCounts::Refusal::full:
-      if (!std::exchange(is_full_, true)) {
-        spdlog::warn("there are {} connections: more are refused", options().max_connections);
-      }
       return Listener::refuse(descriptor, make_unavailable_response("Too many connections."));
     case ConnectionCounts::Refusal::address_full:
       spdlog::debug("{} has too many connections", address.str());
       return Listener::refuse(descriptor,
                               make_too_many_response("Too many connections of this address."));
+    case ConnectionCounts::Refusal::too_often:
+      spdlog::debug("{} connects too often", address.str());
+      return Listener::refuse(descriptor,
+                              make_too_many_response("This address connects too often."));
   }
 }
 

@@ -8,8 +8,10 @@
 #include <string>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "address_rate.hpp"
 #include "blocking_pool.hpp"
 #include "connection.hpp"
 #include "connection_counts.hpp"
@@ -36,13 +38,16 @@ struct SharedServices {
   Backplane& backplane;
   RestApi& rest_api;
   Authenticator& authenticator;
-  BlockingPool& pool;        // what reads
-  BlockingPool& write_pool;  // what may wait for the disk, or for another process' lock
+  BlockingPool& pool;          // what reads
+  BlockingPool& listing_pool;  // what reads much
+  BlockingPool& write_pool;    // what may wait for the disk, or for another process' lock
   ConnectionCounts& connection_counts;
+  AddressRate& connection_rate;
   UserCounts& user_counts;
   KeyGuard& key_guard;
   const OriginPolicy& origins;
   const std::atomic<ServicePhase>& phase;
+  unsigned worker_count;
 };
 
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
@@ -83,16 +88,18 @@ class Worker {
     asio::post(io_, std::move(action));
   }
 
-  /// Runs `job` on the pool, if `connection` still exists then, and `done(result)` on this worker's
+  /// Runs `job` on a pool, if `connection` still exists then, and `done(result)` on this worker's
   /// thread, if it is open then. False if the pool is overloaded.
   template <class Job, class Done>
-  [[nodiscard]] bool run_blocking(Connection& connection, Job job, Done done) {
-    return run_on(services_.pool, connection, std::move(job), std::move(done));
-  }
-  /// The same for what writes to the store.
-  template <class Job, class Done>
-  [[nodiscard]] bool run_writing(Connection& connection, Job job, Done done) {
-    return run_on(services_.write_pool, connection, std::move(job), std::move(done));
+  [[nodiscard]] bool run_blocking(BlockingPool& pool, Connection& connection, Job job, Done done) {
+    return pool.post([this, weak = connection.weak_from_this(), job = std::move(job),
+                      done = std::move(done)]() mutable {
+      if (weak.expired()) return;
+      post([weak = std::move(weak), result = job(), done = std::move(done)]() mutable {
+        const auto alive = weak.lock();
+        if (alive) alive->run_if_open([&] { done(std::move(result)); });
+      });
+    });
   }
 
   ServicePhase phase() const noexcept { return services_.phase.load(std::memory_order_relaxed); }
@@ -121,6 +128,10 @@ class Worker {
   /// Where every connection of this worker decrypts to what it has read; empty without TLS.
   std::vector<std::uint8_t>& plaintext_buffer() noexcept { return plaintext_buffer_; }
 
+  /// What all connections of this worker may hold together.
+  MemoryBudget& budget() noexcept { return budget_; }
+  const OutboxLimits& outbox_limits() const noexcept { return outbox_limits_; }
+
   /// Where every connection of this worker lays out what it writes.
   WireBuffer& wire() noexcept { return wire_; }
   DropLog& drop_log() noexcept { return drop_log_; }
@@ -132,12 +143,12 @@ class Worker {
   void retire(Connection& connection);
 
  private:
-  template <class Job, class Done>
-  bool run_on(BlockingPool& pool, Connection& connection, Job job, Done done);
   void begin_turn() noexcept;
-  /// `has_more`: the turn was too short for all that was ready.
+  /// `has_more`: perhaps not all that was ready has been handled.
   void end_turn(bool has_more);
   void adopt(asio::ip::tcp::socket socket, const ClientAddress& address);
+  std::variant<ConnectionCounts::Place, ConnectionCounts::Refusal> take_place(
+      const ClientAddress& address);
   void refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
               ConnectionCounts::Refusal reason);
   std::unique_ptr<TlsStream> make_tls() const;
@@ -152,6 +163,8 @@ class Worker {
   void arm_next_turn(MonotonicTime deadline);
 
   SharedServices services_;
+  MemoryBudget budget_;
+  const OutboxLimits outbox_limits_;
   const InboundRates inbound_rates_;
   const InboundRates signaling_rates_;
   asio::io_context io_;
@@ -174,6 +187,7 @@ class Worker {
   std::vector<std::shared_ptr<Connection>> retired_;
   Listener listener_;
   MonotonicTime now_{};
+  MonotonicTime turn_ended_{};    // the last one
   std::shared_ptr<Drain> drain_;  // while there is one that is not done
   CloseSchedule schedule_;
   std::vector<std::weak_ptr<Connection>> to_close_;  // of the drain
@@ -184,17 +198,5 @@ class Worker {
   bool is_ending_ = false;
   bool is_full_ = false;  // has been logged
 };
-
-template <class Job, class Done>
-bool Worker::run_on(BlockingPool& pool, Connection& connection, Job job, Done done) {
-  return pool.post([this, weak = connection.weak_from_this(), job = std::move(job),
-                    done = std::move(done)]() mutable {
-    if (weak.expired()) return;
-    post([weak = std::move(weak), result = job(), done = std::move(done)]() mutable {
-      const auto alive = weak.lock();
-      if (alive) alive->run_if_open([&] { done(std::move(result)); });
-    });
-  });
-}
 
 }  // namespace voicechan::server

@@ -218,6 +218,17 @@ TEST_F(JwtAuthenticatorTest, UsersAreCreatedOnFirstSightWhereConfigured) {
   EXPECT_EQ(authenticator.identify(token("no name")).error(), CredentialErrc::unknown_subject);
 }
 
+TEST_F(JwtAuthenticatorTest, UsersAreCreatedLaterWhereThatMustNotWait) {
+  options_.create_users = true;
+  Authenticator& authenticator = start();
+  const std::string newcomer = token("newcomer");
+  EXPECT_EQ(authenticator.identify(newcomer, NewUsers::later).error(), CredentialErrc::new_subject);
+  EXPECT_EQ(authenticator.admit(newcomer, NewUsers::later).error(), CredentialErrc::new_subject);
+  EXPECT_TRUE(store_->list_users()->empty());
+  EXPECT_TRUE(authenticator.identify(newcomer, NewUsers::create));
+  EXPECT_TRUE(authenticator.admit(newcomer, NewUsers::later));
+}
+
 TEST_F(JwtAuthenticatorTest, KeysWorkBesideTokens) {
   ASSERT_TRUE(store_->create_user(alice_, digest_key("secret")));
   Authenticator& authenticator = start();

@@ -55,6 +55,23 @@ TEST(ConnectionCountsTest, RefusesMoreThanAnAddressMayHave) {
   EXPECT_TRUE(add(counts, "2001:db8::3"));
 }
 
+TEST(ConnectionCountsTest, BesideAllThereAreSomePlacesForProbes) {
+  ConnectionCounts counts(1, 1);
+  const auto only = add(counts, "192.0.2.1");
+  std::vector<ConnectionCounts::Place> for_probes;
+  for (std::size_t i = 0; i < ConnectionCounts::kMaxForProbes; ++i) {
+    auto place = counts.try_add_for_probes(address("192.0.2.2"));
+    ASSERT_TRUE(place);
+    EXPECT_TRUE(place->is_for_probes());
+    EXPECT_TRUE(place->move_to(address("192.0.2.1")));
+    for_probes.push_back(*std::move(place));
+  }
+  EXPECT_FALSE(counts.try_add_for_probes(address("192.0.2.2")));
+  for_probes.pop_back();
+  EXPECT_TRUE(counts.try_add_for_probes(address("192.0.2.2")));
+  EXPECT_EQ(refusal(counts, "192.0.2.2"), ConnectionCounts::Refusal::full);
+}
+
 // A proxy's connection for one client after another of a /64 that has as many as it may have.
 TEST(ConnectionCountsTest, AMoveWithinANetworkIsNoNewConnection) {
   ConnectionCounts counts(10, 1);

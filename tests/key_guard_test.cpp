@@ -55,6 +55,18 @@ TEST_F(KeyGuardTest, AKeyThatWasRightIsLookedUpWhateverItsNeighboursDo) {
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(present("right"));
 }
 
+TEST_F(KeyGuardTest, WhoGuessesKeysDoesNotLockOutThoseWithTokens) {
+  exhaust();
+  EXPECT_EQ(present("right new key"), Errc::rate_limited);
+  EXPECT_FALSE(present("right.new.token"));
+}
+
+TEST_F(KeyGuardTest, WhoGuessesTokensDoesNotLockOutThoseWithKeys) {
+  for (int i = 0; i < 20; ++i) (void)present("wrong.token." + std::to_string(i));
+  EXPECT_EQ(present("right.new.token"), Errc::rate_limited);
+  EXPECT_FALSE(present("right new key"));
+}
+
 TEST_F(KeyGuardTest, AKeyThatIsRightNoMoreIsNotExempt) {
   EXPECT_FALSE(present("right"));
   exhaust();

@@ -57,6 +57,26 @@ TEST_F(OutputTest, HasNothingAtFirst) {
   EXPECT_EQ(output_.gather(wire), "");
 }
 
+TEST(OutputBudgetTest, RawBytesCountUntilTheyAreWritten) {
+  MemoryBudget budget(200);
+  OutboxLimits limits;
+  limits.budget = &budget;
+  Output output(limits);
+  EXPECT_FALSE(output.write(std::string(201, 'x')));
+  EXPECT_TRUE(output.is_empty());
+  EXPECT_TRUE(output.write(std::string(60, 'x')));
+  EXPECT_TRUE(output.write(std::string(40, 'x')));
+  EXPECT_FALSE(output.write(std::string(1, 'x')));  // as much as is free
+  EXPECT_EQ(budget.free_bytes(), 100u);
+  EXPECT_EQ(take_all(output).size(), 100u);
+  EXPECT_EQ(budget.free_bytes(), 200u);
+  {
+    Output other(limits);
+    EXPECT_TRUE(other.write(std::string(50, 'x')));
+  }
+  EXPECT_EQ(budget.free_bytes(), 200u);
+}
+
 TEST_F(OutputTest, WritesAHeaderInFrontOfAFrame) {
   push(output_, "hello");
   EXPECT_EQ(take_all(output_), text_frame("hello"));
@@ -69,7 +89,7 @@ TEST_F(OutputTest, WritesTheHeaderOfAnEmptyFrame) {
 
 TEST_F(OutputTest, RawBytesOvertakeFramesThatHaveNotBegun) {
   push(output_, "data");
-  output_.write("raw");
+  ASSERT_TRUE(output_.write("raw"));
   EXPECT_EQ(take_all(output_), "raw" + text_frame("data"));
 }
 
@@ -77,14 +97,14 @@ TEST_F(OutputTest, RawBytesWaitForTheEndOfAFrameThatHasBegun) {
   push(output_, "first");
   push(output_, "second");
   const std::string begun = take(output_, 1);
-  output_.write("raw");
+  ASSERT_TRUE(output_.write("raw"));
   EXPECT_EQ(begun + take_all(output_), text_frame("first") + "raw" + text_frame("second"));
 }
 
 TEST_F(OutputTest, LastBytesGoBehindFramesAndRawBytes) {
   output_.write_last("last");
   push(output_, "data");
-  output_.write("raw");
+  ASSERT_TRUE(output_.write("raw"));
   EXPECT_EQ(take_all(output_), "raw" + text_frame("data") + "last");
 }
 
@@ -262,7 +282,7 @@ TEST_F(OutputTest, AnyInterleavingGivesWholeFramesInOrder) {
         case 1:
           listener.script.raw.push_back("pong " + std::to_string(listener.script.raw.size()));
           listener.script.raw_written_at.push_back(listener.stream.size());
-          listener.output.write(encode_pong(listener.script.raw.back()));
+          ASSERT_TRUE(listener.output.write(encode_pong(listener.script.raw.back())));
           break;
         case 2:
           listener.stream += take(listener.output, below(20), wire);

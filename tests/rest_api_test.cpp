@@ -69,7 +69,7 @@ class RestApiTest : public ::testing::Test {
   HttpResponse answer(const HttpRequest& asked) {
     const Route found = std::get<Route>(route(asked.target));
     if (auto early = answer_early(asked, found)) return *early;
-    return api_.handle(asked, found, ClientAddress());
+    return *api_.handle(asked, found, ClientAddress(), NewUsers::create);
   }
   HttpResponse get(std::string target) { return answer(request("GET", std::move(target))); }
   HttpResponse post(const char* target, std::string body) {

@@ -29,7 +29,8 @@ class ServerDrainTest : public ServerFixture {
   }
 
   void drain() {
-    server_->drain([this] { drained_.set_value(); });
+    // The test may be over before the drain is.
+    server_->drain([drained = drained_] { drained->set_value(); });
   }
 
   bool is_drained() { return drained_future_.wait_for(0s) == std::future_status::ready; }
@@ -51,8 +52,8 @@ class ServerDrainTest : public ServerFixture {
     return websocket.read_frame() == std::pair(kPong, std::string("x"));
   }
 
-  std::promise<void> drained_;
-  std::future<void> drained_future_ = drained_.get_future();
+  const std::shared_ptr<std::promise<void>> drained_ = std::make_shared<std::promise<void>>();
+  std::future<void> drained_future_ = drained_->get_future();
   std::unique_ptr<SocketClient> member_;  // holds a drain up: it never answers the close
 };
 

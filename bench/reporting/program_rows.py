@@ -42,6 +42,10 @@ def fanout(bench):
                 ["fanout_bench --benchmark_filter=/1000$"], rounds)]
 
 
+# One user creates more than one may by default.
+MANY_CHANNELS = ("--max-channels-per-user", "1000000000")
+
+
 def creates(bench):
     """Durable creates, counted in the database after the server was killed."""
     if not shutil.which("wrk"):
@@ -50,7 +54,7 @@ def creates(bench):
            "--duration", f"{max(1, round(bench.plan.create_seconds))}s", "--script",
            os.path.join(HERE, "create.lua")]
     rounds = []
-    with bench.server(threads=64) as server:
+    with bench.server(*MANY_CHANNELS, threads=64) as server:
         for _ in range(bench.plan.rounds):
             out = run([*wrk, f"http://{server.address}{CHANNELS}"], 120,
                       env={**os.environ, "VOICECHAN_KEY": server.key})
@@ -69,7 +73,7 @@ def creates(bench):
                 f"{per_second.text(',.0f', '/s')}, p99 {p99.median:.1f} ms; all there after SIGKILL"
                 if stored >= answered else f"{answered - stored} lost",
                 per_second.median >= 10000 and stored >= answered,
-                [server_line(threads=64),
+                [server_line(*MANY_CHANNELS, threads=64),
                  f"VOICECHAN_KEY=KEY wrk --threads 1 --connections {CLIENTS} --duration 5s "
                  f"--script bench/reporting/create.lua http://ADDR:PORT{CHANNELS}"],
                 {"rounds": rounds, "answered": answered, "stored": stored})]

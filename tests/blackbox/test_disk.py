@@ -12,8 +12,8 @@ import tempfile
 import time
 import unittest
 
-from harness import (CHANNELS, INVITE, NOTIFICATIONS, SCALE, Server, eventually, integrity_of,
-                     within)
+from harness import (CHANNELS, INVITE, NOTIFICATIONS, SCALE, Case, Server, eventually,
+                     integrity_of, within)
 from test_faults import FaultCase
 
 
@@ -205,6 +205,25 @@ class FullDiskTest(DiskCase):
         self.assertEqual(await self.write(0), 201)
         await self.check_everything_acknowledged_is_there()
         self.assertEqual(integrity_of(self.server.db), ["ok"])
+
+
+@unittest.skipUnless(can_be_immutable(), "files cannot be made immutable here")
+class ImmutableIndexTest(Case):
+    async def test_an_index_that_nobody_may_change_is_an_error_at_the_start(self):
+        server = self.start()
+        alice = server.add_user("alice")
+        await self.create_channel(alice, server=server)
+        server.kill()  # leaves the index
+        index = server.db + "-shm"
+        subprocess.run(["chattr", "+i", index], check=True)
+        try:
+            refused = self.start(db=server.db, wait=False)
+            self.assertEqual(await refused.exit_code(), 1)
+            self.assertIn("cannot open database", refused.log())
+        finally:
+            subprocess.run(["chattr", "-i", index], check=True)
+        again = self.start(db=server.db)
+        self.assertEqual(len((await self.rest("GET", CHANNELS, alice, server=again)).json), 1)
 
 
 @unittest.skipUnless(can_be_immutable(), "files cannot be made immutable here")

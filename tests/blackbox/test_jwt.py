@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from harness import (CHANNELS, NOTIFICATIONS, SIGNALING, Case, eventually, in_time, run_cli,
-                     voice)
+from harness import (CHANNELS, NOTIFICATIONS, SIGNALING, Case, WriteLock, eventually, in_time,
+                     run_cli, voice)
 
 SOCKETS = (voice("general"), SIGNALING, NOTIFICATIONS)
 ISSUER, AUDIENCE = "https://id.example/", "voice"
@@ -173,6 +173,21 @@ class TakenTest(JwtCase):
         self.assertEqual({answer.status for answer in answers}, {201})
         self.assertEqual(len({answer.json["creator"] for answer in answers}), 1)
         self.assertEqual(self.cli("user", "list").count("auth0|4711"), 1)
+
+
+    async def test_users_who_are_there_do_not_wait_where_others_are_created(self):
+        self.start_with(self.signer, "--jwt-create-users")
+        newcomer = bearer(self.signer.token("newcomer"))
+        with WriteLock(self.server.db) as lock:
+            waiting = asyncio.create_task(self.rest("GET", CHANNELS, headers=newcomer))
+            await asyncio.sleep(0.2)  # for it to wait, if it does
+            for _ in range(3):
+                self.assertEqual(await self.status_of(self.signer.token("alice")), 200)
+                await self.connect(SIGNALING, headers=bearer(self.signer.token("alice")))
+            self.assertFalse(waiting.done())
+            lock.release()
+            self.assertEqual((await waiting).status, 200)
+        await self.connect(SIGNALING, headers=bearer(self.signer.token("newcomer2")))
 
 
 class RefusedTest(JwtCase):

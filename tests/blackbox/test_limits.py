@@ -223,6 +223,19 @@ class MessageLimitTest(LimitCase):
                 return True
         await eventually(is_heard, "the rate comes back")
 
+    async def test_answers_to_the_servers_own_pings_are_no_flood(self):
+        self.start_with("--max-control-frames", "1")
+        speaker, listener = await self.members("room", 2, self.alice)
+        end = time.monotonic() + 5
+        heard = 0
+        while time.monotonic() < end:  # while audio flows the server pings, at first twice a second
+            await speaker.send(b"x" * 160)
+            self.assertEqual(await self.next(listener), b"x" * 160)
+            heard += 1
+            await asyncio.sleep(0.02)
+        self.assertGreater(heard, 100)
+        self.assertTrue(listener.open)
+
     async def test_control_frames_per_second(self):
         self.start_with("--max-control-frames", "20")
         for path in (voice("room"), SIGNALING, NOTIFICATIONS):

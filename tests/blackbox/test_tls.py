@@ -87,6 +87,32 @@ def der_of(certificate):
 
 
 class TlsContractTest(TlsCase):
+    async def test_a_request_and_the_end_in_one_segment_are_answered(self):
+        self.serve()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.trust().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        self.addCleanup(writer.close)
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                incoming.write(await in_time(reader.read(65536), 10, "a TLS handshake"))
+        tls.write(f"GET {CHANNELS} HTTP/1.1\r\nHost: x\r\nAuthorization: Token "
+                  f"{self.alice.key}\r\n\r\n".encode())
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()  # close_notify
+        writer.write(outgoing.read())
+        received = b""
+        while not received.startswith(b"HTTP/1.1 200"):
+            data = await in_time(reader.read(65536), 10, "the answer")
+            self.assertTrue(data, f"only {received!r} came")
+            incoming.write(data)
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                received += tls.read(65536)
+
     async def test_rest_and_websockets_work_as_without_tls(self):
         server = self.serve()
         self.assertIn("listening on https://", server.stdout)

@@ -1,11 +1,20 @@
 #!/usr/bin/python3
-"""Clients spread over several workers (by the kernel) see one server."""
+"""Clients spread over several workers (by the kernel) see one server.
+
+Environment: VOICECHAN_TEST_CHURN is for how many seconds members come and go (3).
+"""
 
 import asyncio
 import json
+import os
+import sys
+import time
 import unittest
 
-from harness import INVITE, NOTIFICATIONS, SIGNALING, Case, LiveCase, eventually, voice, within
+from harness import (INVITE, NOTIFICATIONS, OP_CLOSE, SIGNALING, Case, LiveCase, RawConnection,
+                     eventually, voice, within)
+
+CHURN_SECONDS = float(os.environ.get("VOICECHAN_TEST_CHURN", "3"))
 
 
 class WorkersCase(LiveCase):
@@ -127,6 +136,79 @@ class SpreadTest(WorkersCase):
                 for client in clients:
                     await client.close()
         await asyncio.gather(*map(cycle, range(6)))
+
+
+class ChurnTest(Case):
+    """One room over four workers in which members come and go, as many as the machine can, while
+    one of them talks."""
+
+    seconds = CHURN_SECONDS * 3 + 30
+
+    async def test_joins_and_leaves_disturb_nobody_and_leave_nothing_behind(self):
+        self.server = server = self.start("--workers", "4", "--log-level", "warn",
+                                          "--connection-rate", "0")
+        alice, bob = server.add_user("alice"), server.add_user("bob")
+        await self.churn(alice, 0.5)  # what the server allocates once
+        idle, memory = server.file_descriptors(), server.resident_bytes()
+
+        stays = await self.members("churn", 8, bob)
+        speaker = await self.connect(voice("churn"), bob)
+        is_over, said = asyncio.Event(), 0
+
+        async def speak():
+            nonlocal said
+            while not is_over.is_set():
+                await speaker.send(f"{said}")
+                said += 1
+                await asyncio.sleep(0.01)
+
+        async def listen(listener):
+            heard = []
+            while not heard or heard[-1] != "end":
+                heard.append(await self.next(listener, 30))
+            return heard[:-1]
+        listening = [asyncio.create_task(listen(listener)) for listener in stays]
+        speaking = asyncio.create_task(speak())
+        joins = await self.churn(alice, CHURN_SECONDS)
+        is_over.set()
+        await speaking
+        await speaker.send("end")
+        for heard in await asyncio.gather(*listening):
+            self.assertEqual(heard, [str(number) for number in range(said)])
+        print(f"{joins / CHURN_SECONDS:.0f} joins and leaves a second", file=sys.stderr)
+        self.assertGreater(joins / CHURN_SECONDS, 50)
+
+        # Who is there gets one copy, and nobody else is served.
+        newcomers = await self.members("churn", 8, alice)
+        await speaker.send("who is there")
+        for member in stays + newcomers:
+            self.assertEqual(await self.next(member), "who is there")
+        for member in stays + newcomers:
+            self.assertEqual(len(member.messages), 0)
+        for member in stays + newcomers + [speaker]:
+            await member.close()
+        await eventually(lambda: server.file_descriptors() <= idle, "descriptors return")
+        self.assertLess(server.resident_bytes() - memory, 4 << 20)
+        await asyncio.to_thread(server.stop)
+
+    async def churn(self, user, seconds):
+        """How many joined, and left in one of three ways."""
+        end, joins = time.monotonic() + seconds, 0
+
+        async def come_and_go(number):
+            nonlocal joins
+            while time.monotonic() < end:
+                member = await RawConnection.open(self.server)
+                answer = await member.upgrade(voice("churn"), user)
+                self.assertEqual(answer.status, 101, answer)
+                joins += 1
+                if joins % 3 == 0:
+                    await member.send_frame(OP_CLOSE, (1000).to_bytes(2, "big"))
+                elif joins % 3 == 1:
+                    member.abort()
+                member.writer.close()
+        await asyncio.gather(*map(come_and_go, range(16)))
+        return joins
 
 
 class CountTest(Case):
