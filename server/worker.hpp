@@ -23,6 +23,7 @@
 #include "listener.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
+#include "posted.hpp"
 #include "rest_api.hpp"
 #include "service_phase.hpp"
 #include "stall_guard.hpp"
@@ -85,7 +86,7 @@ class Worker {
   /// Has the worker's thread run `action` soon. From any thread.
   template <class Action>
   void post(Action action) {
-    asio::post(io_, std::move(action));
+    asio::post(io_, Posted<Action>{std::move(action)});
   }
 
   /// Runs `job` on a pool, if `connection` still exists then, and `done(result)` on this worker's
