@@ -110,8 +110,7 @@ void HttpSession::begin_request(HttpRequest request) {
     return write_response(make_health_response(target.endpoint, connection_.worker().phase()));
   }
   if (is_websocket(target.endpoint)) return begin_handshake(request, std::move(target));
-  begin_rest(std::make_shared<const HttpRequest>(std::move(request)), std::move(target),
-             NewUsers::later);
+  begin_rest(std::make_shared<const HttpRequest>(std::move(request)), target, NewUsers::later);
 }
 
 /// False if the client has too many connections.
@@ -132,7 +131,7 @@ bool HttpSession::is_too_late() const noexcept {
   return phase == ServicePhase::ended || (!admits_connections(phase) && connection_.is_late());
 }
 
-void HttpSession::begin_rest(std::shared_ptr<const HttpRequest> request, Route route,
+void HttpSession::begin_rest(const std::shared_ptr<const HttpRequest>& request, const Route& route,
                              NewUsers new_users) {
   Worker& worker = connection_.worker();
   const SharedServices& services = worker.services();

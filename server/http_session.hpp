@@ -42,7 +42,8 @@ class HttpSession final : public Protocol {
   void begin_request(HttpRequest request);
   bool identify_client(const HttpRequest& request);
   bool is_too_late() const noexcept;
-  void begin_rest(std::shared_ptr<const HttpRequest> request, Route route, NewUsers new_users);
+  void begin_rest(const std::shared_ptr<const HttpRequest>& request, const Route& route,
+                  NewUsers new_users);
   void begin_handshake(const HttpRequest& request, Route route);
   void identify(Handshake handshake, Route route, std::optional<std::string> key,
                 NewUsers new_users);

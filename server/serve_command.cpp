@@ -177,7 +177,7 @@ void end_within(std::chrono::milliseconds patience, Server& server) {
 int run_serve(const CommandLine& line) {
   set_up_log(line.log_level);
   raise_descriptor_limit();
-  std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGPIPE, SIG_IGN);
   asio::io_context io;
   ServiceControl control(io, line.server);
   asio::signal_set hangup(io);

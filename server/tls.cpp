@@ -41,7 +41,7 @@ const char* openssl_reason() noexcept {
 void check_readable(const std::string& what, const std::string& file) {
   std::FILE* const opened = std::fopen(file.c_str(), "re");
   if (opened == nullptr) fail_to_load(what, file, std::generic_category().message(errno));
-  std::fclose(opened);
+  (void)std::fclose(opened);
 }
 
 /// Instead of the question for a passphrase on the terminal.

@@ -101,6 +101,7 @@ class Group {
       constexpr int kForWriting = 1;
       __builtin_prefetch(transport);
       for (const std::uintptr_t line : {hot - kLine, hot, hot + kLine}) {
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): perhaps outside of any object; not read
         __builtin_prefetch(reinterpret_cast<const void*>(line), kForWriting);
       }
     }
