@@ -147,6 +147,7 @@ void Connection::close_revoked() {
 void Connection::on_deadline(MonotonicTime now) noexcept {
   guarded([&] {
     next_check_ = MonotonicTime::max();
+    on_readable();  // who was held up himself must not take for silent what he has not read
     if (state_ == State::closed) return;
     if (now >= closing_deadline_) return abort("the peer did not close in time");
     MonotonicTime next = closing_deadline_;

@@ -400,7 +400,8 @@ class ExhaustionTest(FaultCase):
 
 
 class StallTest(LiveCase):
-    """The machine is suspended for a while; the clients are not to blame."""
+    """The machine is suspended for a while, more than once in a minute; the clients are not to
+    blame."""
 
     options = ("--workers", "1", "--ping-interval", "1", "--ping-timeout", "6")
 
