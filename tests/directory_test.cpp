@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fake_transport.hpp"
+#include "in_process_presence.hpp"
 
 namespace voicechan {
 namespace {
@@ -29,8 +30,12 @@ class FakeBackplane final : public Backplane {
     groups.emplace_back(group);
     frames.push_back(frame);
   }
+  Presence& presence() noexcept override { return presence_; }
   std::vector<std::string> groups;
   std::vector<Frame> frames;
+
+ private:
+  InProcessPresence presence_{*this};
 };
 
 /// A store whose disk is full.

@@ -1,6 +1,7 @@
 #include "voicechan/hub.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include "group.hpp"
+#include "peer_rooms.hpp"
+#include "room_message.hpp"
 #include "signaling_message.hpp"
 #include "token_bucket.hpp"
 
@@ -18,6 +21,10 @@ namespace {
 
 constexpr std::string_view kNotAnObject =
     "a signaling message is one JSON object in a text frame, not nested too deeply";
+constexpr std::string_view kBadRoom =
+    "\"room\" must be 1 to 200 bytes without slashes and control characters";
+constexpr std::string_view kNoData = "an update has \"data\"";
+constexpr std::string_view kBadRevision = "\"revision\" must be an integer, 0 or more";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
 enum class Role : std::uint8_t { voice, signaling, notifications };
@@ -55,7 +62,8 @@ struct Session::State : Group::Membership {
   std::list<State>::iterator place;                                 // in the hub's list of sessions
   std::map<std::string, Group, std::less<>>::iterator group_place;  // if is_in_group
   // There are many sessions: what is small stands together.
-  std::optional<PeerId> id;  // of a signaling session that has joined
+  std::optional<PeerId> id;                      // of a signaling session that has joined
+  std::unique_ptr<PeerRooms::Place> peer_place;  // of a signaling session in a room
   const Role role;
   bool is_in_group = false;    // a voice or notifications session
   TokenBucket messages;        // of a signaling session
@@ -73,6 +81,7 @@ class Hub::Impl final : public BackplaneReceiver {
     auto port = backplane.attach(*this, std::move(wake));
     if (!port) return port.error();
     port_ = std::move(*port);
+    peer_rooms_.emplace(*port_, backplane.presence());
     last_source_ = first_source(port_->address());
     return {};
   }
@@ -107,7 +116,12 @@ class Hub::Impl final : public BackplaneReceiver {
   MonotonicTime release_paced();
   void relay(State& session, FrameKind kind, std::string bytes);
   void route(State& session, FrameKind kind, std::string_view text);
-  void join(State& session);
+  void join(State& session, const SignalingMessage& message);
+  void join_room(State& session, const SignalingMessage& message, const RoomName& room);
+  void update_data(State& session, const SignalingMessage& message);
+  void sync(State& session, const SignalingMessage& message);
+  /// Handles what only a peer in a room may send; false if the message is none of that.
+  bool handle_in_room(State& session, const SignalingMessage& message);
   void forward(State& session, const SignalingMessage& message);
   Delivery deliver(const PeerId& to, const Frame& frame) noexcept;
 
@@ -117,6 +131,7 @@ class Hub::Impl final : public BackplaneReceiver {
   Groups groups_;
   std::list<State> sessions_;
   std::unordered_map<PeerId, State*> peers_;
+  std::optional<PeerRooms> peer_rooms_;  // once attached
   std::vector<Groups::iterator> paced_;  // groups that hold frames back
   std::uint64_t last_source_ = 0;        // given to a session
   MonotonicTime now_{};
@@ -166,6 +181,7 @@ Result<Session> Hub::Impl::open_in_group(Role role, Identity user, Transport& tr
 }
 
 void Hub::Impl::leave(State& session) noexcept {
+  session.peer_place = nullptr;
   if (session.id) peers_.erase(*session.id);
   if (session.is_in_group) {
     session.group_place->second.remove(session);
@@ -239,20 +255,92 @@ void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
   if (kind != FrameKind::text) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
   const auto message = parse_signaling_message(text, options_.max_json_depth);
   if (!message) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
-  if (!message->has_to && message->type == "join") return join(session);
+  if (!message->has_to && message->type == "join") return join(session, *message);
+  if (!message->has_to && session.peer_place != nullptr && handle_in_room(session, *message)) {
+    return;
+  }
   if (!session.id) return send_error(transport, Errc::not_joined, message->to);
   if (!message->to) return send_error(transport, Errc::bad_message, {}, kBadTo);
   forward(session, *message);
 }
 
-void Hub::Impl::join(State& session) {
+void Hub::Impl::join(State& session, const SignalingMessage& message) {
+  const auto member = find_member(message, "room");
+  const auto text = member ? string_value(*member) : std::nullopt;
+  std::optional<RoomName> room;
+  if (text) {
+    auto name = RoomName::parse(*text);
+    if (!name) return send_error(*session.transport, Errc::bad_message, {}, kBadRoom);
+    room = *std::move(name);
+  }
   if (!session.id) {
     PeerId::Random random;
     random_->fill(random.data(), random.size());
     session.id = PeerId(port_->address(), random);
     peers_.emplace(*session.id, &session);
   }
+  if (room) return join_room(session, message, *room);
   session.transport->send(Frame::control_text(compose_joined(session.id->str())));
+}
+
+void Hub::Impl::join_room(State& session, const SignalingMessage& message, const RoomName& room) {
+  Transport& transport = *session.transport;
+  const auto data = find_member(message, "data");
+  if (data && data->size() > options_.max_peer_data_bytes) {
+    return send_error(transport, Errc::too_large);
+  }
+  Roster roster;
+  if (session.peer_place != nullptr && session.peer_place->room().str() == room.str()) {
+    if (data) session.peer_place->update(std::string(*data));
+    roster = session.peer_place->sync(0).roster;
+  } else {
+    session.peer_place = nullptr;
+    Peer peer{*session.id, session.user, std::string(data.value_or("null"))};
+    auto entered = peer_rooms_->enter(room, std::move(peer), transport, options_.max_room_peers);
+    if (!entered) return send_error(transport, Errc::room_full);
+    session.peer_place = std::move(entered->place);
+    roster = std::move(entered->roster);
+  }
+  const std::string ice_servers =
+      options_.ice_servers ? options_.ice_servers(session.user.id) : std::string();
+  transport.send(Frame::control_text(compose_joined_room(room, roster, *session.id, ice_servers)));
+}
+
+bool Hub::Impl::handle_in_room(State& session, const SignalingMessage& message) {
+  if (message.type == "update") {
+    update_data(session, message);
+  } else if (message.type == "sync") {
+    sync(session, message);
+  } else if (message.type == "leave") {
+    const RoomName room = session.peer_place->room();
+    session.peer_place = nullptr;
+    session.transport->send(Frame::control_text(compose_left(room)));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Hub::Impl::update_data(State& session, const SignalingMessage& message) {
+  const auto data = find_member(message, "data");
+  if (!data) return send_error(*session.transport, Errc::bad_message, {}, kNoData);
+  if (data->size() > options_.max_peer_data_bytes) {
+    return send_error(*session.transport, Errc::too_large);
+  }
+  session.peer_place->update(std::string(*data));  // answered when the change comes round
+}
+
+void Hub::Impl::sync(State& session, const SignalingMessage& message) {
+  const std::string_view text = find_member(message, "revision").value_or("");
+  std::uint64_t revision = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, revision);
+  if (error != std::errc() || stop != end) {
+    return send_error(*session.transport, Errc::bad_message, {}, kBadRevision);
+  }
+  const RoomName& room = session.peer_place->room();
+  const RosterUpdate update = session.peer_place->sync(revision);
+  session.transport->send(Frame::control_text(compose_synced(room, revision, update, *session.id)));
 }
 
 void Hub::Impl::forward(State& session, const SignalingMessage& message) {
@@ -279,7 +367,8 @@ Delivery Hub::Impl::deliver(const PeerId& to, const Frame& frame) noexcept {
 
 void Hub::Impl::on_publish(std::string_view group, const Frame& frame) noexcept {
   const auto place = groups_.find(group);
-  if (place != groups_.end()) fan_out(place, frame, nullptr);
+  if (place != groups_.end()) return fan_out(place, frame, nullptr);
+  peer_rooms_->on_publish(group, frame);
 }
 
 Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexcept {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "in_process_presence.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/mutex.hpp"
 
@@ -290,7 +291,8 @@ InProcessBackplane::Shared::GroupSubscription::~GroupSubscription() {
 }
 
 InProcessBackplane::InProcessBackplane(std::uint64_t node)
-    : shared_(std::make_unique<Shared>(node)) {}
+    : shared_(std::make_unique<Shared>(node)),
+      presence_(std::make_unique<InProcessPresence>(*this)) {}
 
 InProcessBackplane::~InProcessBackplane() = default;
 

@@ -131,18 +131,6 @@ class MemberReader {
   std::string_view rest_;
 };
 
-/// The text that a string literal stands for; nothing if `literal` is another kind of value or has
-/// half a surrogate pair.
-std::optional<std::string> string_value(std::string_view literal) {
-  if (literal.empty() || literal.front() != '"') return std::nullopt;
-  const std::string_view inner = literal.substr(1, literal.size() - 2);
-  if (inner.find('\\') == std::string_view::npos) return std::string(inner);
-  json::error_code error;
-  const json::value value = json::parse(json::string_view(literal.data(), literal.size()), error);
-  if (error) return std::nullopt;
-  return std::string(value.get_string());
-}
-
 bool is_key(const Member& member, std::string_view name) {
   const std::string_view inner = member.key.substr(1, member.key.size() - 2);
   if (inner.find('\\') == std::string_view::npos) return inner == name;
@@ -152,6 +140,16 @@ bool is_key(const Member& member, std::string_view name) {
 json::string_view view(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
+
+std::optional<std::string> string_value(std::string_view literal) {
+  if (literal.empty() || literal.front() != '"') return std::nullopt;
+  const std::string_view inner = literal.substr(1, literal.size() - 2);
+  if (inner.find('\\') == std::string_view::npos) return std::string(inner);
+  json::error_code error;
+  const json::value value = json::parse(json::string_view(literal.data(), literal.size()), error);
+  if (error) return std::nullopt;
+  return std::string(value.get_string());
+}
 
 Result<SignalingMessage> parse_signaling_message(std::string_view text, std::size_t max_depth) {
   if (!is_json(text, max_depth)) return Errc::bad_message;
@@ -168,6 +166,16 @@ Result<SignalingMessage> parse_signaling_message(std::string_view text, std::siz
     }
   }
   return message;
+}
+
+std::optional<std::string_view> find_member(const SignalingMessage& message,
+                                            std::string_view name) {
+  std::optional<std::string_view> value;
+  MemberReader members(message.text);
+  while (const auto member = members.next()) {
+    if (is_key(*member, name)) value = member->value;
+  }
+  return value;
 }
 
 std::string compose_forwarded(const SignalingMessage& message, std::string_view from) {

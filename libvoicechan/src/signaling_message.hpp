@@ -30,6 +30,13 @@ struct SignalingMessage {
 /// are nested at most `max_depth` deep. Of members with the same name the last one counts.
 Result<SignalingMessage> parse_signaling_message(std::string_view text, std::size_t max_depth);
 
+/// The text of the member `name` of the message as it is written: a JSON value. The last one if
+/// there are several; nothing if there is none.
+std::optional<std::string_view> find_member(const SignalingMessage& message, std::string_view name);
+
+/// The text that a JSON value stands for; nothing if it is no string, or has half a surrogate pair.
+std::optional<std::string> string_value(std::string_view value);
+
 /// The message's text with `"from": <from>` in place of any "from" it has; all other members
 /// unchanged and in order.
 std::string compose_forwarded(const SignalingMessage& message, std::string_view from);

@@ -8,6 +8,7 @@
 
 #include "voicechan/frame.hpp"
 #include "voicechan/peer_id.hpp"
+#include "voicechan/presence.hpp"
 #include "voicechan/result.hpp"
 
 namespace voicechan {
@@ -98,6 +99,9 @@ class Backplane {
 
   /// Passes a frame to every hub subscribed to the group. From any thread, at once.
   virtual void publish(std::string_view group, const Frame& frame) = 0;
+
+  /// The rosters of all hubs' signaling rooms.
+  virtual Presence& presence() noexcept = 0;
 };
 
 /// Joins the hubs of one process, up to 64. A frame crosses to each other hub once, whatever the
@@ -114,10 +118,12 @@ class InProcessBackplane final : public Backplane {
   Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
                                                 std::function<void()> wake) override;
   void publish(std::string_view group, const Frame& frame) override;
+  Presence& presence() noexcept override { return *presence_; }
 
  private:
   struct Shared;
   std::unique_ptr<Shared> shared_;
+  std::unique_ptr<Presence> presence_;
 };
 
 }  // namespace voicechan

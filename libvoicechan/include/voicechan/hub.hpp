@@ -30,6 +30,13 @@ struct HubOptions {
   std::size_t max_json_depth = 64;
   /// A voice room takes no more members, over all hubs of the process.
   std::size_t max_room_members = 20'000;
+  /// A signaling room takes no more peers, over all hubs.
+  std::size_t max_room_peers = 256;
+  /// A peer's `data` may be as long, as it is written.
+  std::size_t max_peer_data_bytes = 4096;
+  /// The `ice_servers` in the answer to a join with a room: a JSON array. Nothing if it is empty.
+  /// Called on the hub's thread.
+  std::function<std::string(UserId)> ice_servers;
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;

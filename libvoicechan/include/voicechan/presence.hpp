@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "voicechan/frame.hpp"
+#include "voicechan/model.hpp"
+#include "voicechan/peer_id.hpp"
+#include "voicechan/result.hpp"
+
+namespace voicechan {
+
+/// One signaling connection as the others in its room see it.
+struct Peer {
+  PeerId id;
+  Identity user;
+  /// What the peer says about itself, as JSON text.
+  std::string data;
+  /// The room's revision at which it came: who came later has the greater one.
+  std::uint64_t since = 0;
+};
+
+/// Who is in a room, in the order of coming, and the number of changes that led there.
+struct Roster {
+  std::uint64_t revision = 0;
+  std::vector<Peer> peers;
+};
+
+/// One change of a roster, by one peer.
+struct RosterChange {
+  std::uint64_t revision;
+  PeerId peer;
+  /// The message that tells clients of it: `peer_joined`, `peer_updated` or `peer_left`.
+  std::string text;
+
+  /// The form in which it is published to `peer_group`.
+  Frame to_frame() const;
+  /// Nothing if the frame is of another kind.
+  static std::optional<RosterChange> from_frame(const Frame& frame);
+};
+
+/// What leads from an older revision of a roster to the present one.
+struct RosterUpdate {
+  /// The present one.
+  Roster roster;
+  /// All changes since the older one; nothing if they are not known any more.
+  std::optional<std::vector<RosterChange>> changes;
+};
+
+/// The group that hubs with peers in a signaling room are subscribed to: "signaling_<room>".
+std::string peer_group(const RoomName& room);
+
+/// Who is in which signaling room, over all hubs of a backplane. Every change has the room's next
+/// revision and is published to `peer_group(room)`, in order: who subscribes first and enters then
+/// sees each change after his own roster, and each once. Thread-safe.
+class Presence {
+ public:
+  virtual ~Presence() = default;
+
+  /// Adds a peer; the roster with it (`peer.since` is set here). Fails with `Errc::room_full` if
+  /// there are `max` already.
+  virtual Result<Roster> enter(const RoomName& room, Peer peer, std::size_t max) = 0;
+
+  /// Replaces the data of a peer that is in the room.
+  virtual void update(const RoomName& room, const PeerId& peer, std::string data) = 0;
+
+  /// Takes a peer that is in the room out of it.
+  virtual void leave(const RoomName& room, const PeerId& peer) noexcept = 0;
+
+  /// A room without peers is at revision 0.
+  virtual RosterUpdate changes_since(const RoomName& room, std::uint64_t revision) const = 0;
+};
+
+}  // namespace voicechan

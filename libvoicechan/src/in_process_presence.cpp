@@ -1,0 +1,76 @@
+#include "in_process_presence.hpp"
+
+#include <utility>
+
+#include "room_message.hpp"
+
+namespace voicechan {
+
+Roster InProcessPresence::Room::roster() const {
+  Roster roster{revision, {}};
+  roster.peers.reserve(peers.size());
+  for (const auto& [since, peer] : peers) roster.peers.push_back(peer);
+  return roster;
+}
+
+void InProcessPresence::publish(const RoomName& name, Room& room, RosterChange change) {
+  backplane_->publish(peer_group(name), change.to_frame());
+  room.change_bytes += change.text.size();
+  room.changes.push_back(std::move(change));
+  while (room.changes.size() > kMaxChanges || room.change_bytes > kMaxChangeBytes) {
+    room.change_bytes -= room.changes.front().text.size();
+    room.changes.pop_front();
+  }
+}
+
+Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::size_t max) {
+  const MutexLock lock(mutex_);
+  const auto found = rooms_.find(name.str());
+  if ((found == rooms_.end() ? 0 : found->second.peers.size()) >= max) return Errc::room_full;
+  Room& room = found == rooms_.end() ? rooms_[name.str()] : found->second;
+  peer.since = ++room.revision;
+  publish(name, room, {room.revision, peer.id, compose_peer_joined(name, room.revision, peer)});
+  room.numbers.emplace(peer.id.str(), peer.since);
+  room.peers.emplace(peer.since, std::move(peer));
+  return room.roster();
+}
+
+void InProcessPresence::update(const RoomName& name, const PeerId& id, std::string data) {
+  const MutexLock lock(mutex_);
+  Room& room = rooms_.find(name.str())->second;
+  Peer& peer = room.peers.at(room.numbers.at(std::string(id.str())));
+  peer.data = std::move(data);
+  ++room.revision;
+  publish(name, room, {room.revision, id, compose_peer_updated(name, room.revision, peer)});
+}
+
+void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
+  const MutexLock lock(mutex_);
+  const auto found = rooms_.find(name.str());
+  Room& room = found->second;
+  const auto number = room.numbers.find(std::string(id.str()));
+  room.peers.erase(number->second);
+  room.numbers.erase(number);
+  if (room.peers.empty()) {
+    rooms_.erase(found);
+    return;
+  }
+  ++room.revision;
+  publish(name, room, {room.revision, id, compose_peer_left(name, room.revision, id)});
+}
+
+RosterUpdate InProcessPresence::changes_since(const RoomName& name, std::uint64_t revision) const {
+  const MutexLock lock(mutex_);
+  const auto found = rooms_.find(name.str());
+  if (found == rooms_.end()) return {};
+  const Room& room = found->second;
+  RosterUpdate update{room.roster(), {}};
+  const std::uint64_t oldest =
+      room.changes.empty() ? room.revision + 1 : room.changes.front().revision;
+  if (revision > room.revision || revision + 1 < oldest) return update;
+  const auto skipped = static_cast<std::ptrdiff_t>(revision + 1 - oldest);
+  update.changes.emplace(room.changes.begin() + skipped, room.changes.end());
+  return update;
+}
+
+}  // namespace voicechan

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+
+#include "voicechan/backplane.hpp"
+#include "voicechan/mutex.hpp"
+#include "voicechan/presence.hpp"
+
+namespace voicechan {
+
+/// The rosters of one process. One lock for all: it is held to change a roster and to hand the
+/// change to the hubs, so that all see one order; nothing is relayed under it.
+class InProcessPresence final : public Presence {
+ public:
+  /// Changes are remembered up to this number and these bytes per room.
+  static constexpr std::size_t kMaxChanges = 128;
+  static constexpr std::size_t kMaxChangeBytes = 64u << 10;
+
+  explicit InProcessPresence(Backplane& backplane) : backplane_(&backplane) {}
+
+  Result<Roster> enter(const RoomName& room, Peer peer, std::size_t max) override;
+  void update(const RoomName& room, const PeerId& peer, std::string data) override;
+  void leave(const RoomName& room, const PeerId& peer) noexcept override;
+  RosterUpdate changes_since(const RoomName& room, std::uint64_t revision) const override;
+
+ private:
+  struct Room {
+    std::uint64_t revision = 0;
+    std::map<std::uint64_t, Peer> peers;           // by `since`
+    std::map<std::string, std::uint64_t> numbers;  // `since` by id
+    std::deque<RosterChange> changes;              // the newest ones, without gap
+    std::size_t change_bytes = 0;
+
+    Roster roster() const;
+  };
+
+  void publish(const RoomName& name, Room& room, RosterChange change) VOICECHAN_REQUIRES(mutex_);
+
+  Backplane* const backplane_;
+  mutable Mutex mutex_;
+  std::map<std::string, Room, std::less<>> rooms_ VOICECHAN_GUARDED_BY(mutex_);
+};
+
+}  // namespace voicechan

@@ -1,0 +1,78 @@
+#include "peer_rooms.hpp"
+
+#include <vector>
+
+#include "room_message.hpp"
+
+namespace voicechan {
+
+PeerRooms::Place::~Place() {
+  room_->places.erase(id_);
+  rooms_->presence_->leave(room_->name, id_);
+  rooms_->drop_if_empty(*room_);
+}
+
+const RoomName& PeerRooms::Place::room() const noexcept { return room_->name; }
+
+void PeerRooms::Place::update(std::string data) {
+  rooms_->presence_->update(room_->name, id_, std::move(data));
+}
+
+RosterUpdate PeerRooms::Place::sync(std::uint64_t revision) {
+  RosterUpdate update = rooms_->presence_->changes_since(room_->name, revision);
+  seen_ = update.roster.revision;
+  return update;
+}
+
+void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
+  if (change.revision <= seen_) return;
+  seen_ = change.revision;
+  // Its own changes are confirmed here, so that it sees them in their order among others'.
+  transport_->send(change.peer == id_
+                       ? Frame::control_text(compose_updated(room_->name, change.revision))
+                       : message);
+}
+
+Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Transport& transport,
+                                            std::size_t max) {
+  const std::string group = peer_group(name);
+  std::shared_ptr<Room> room = rooms_[group];
+  if (room == nullptr) {
+    room = std::make_shared<Room>(Room{name, port_->subscribe(group), {}});
+    rooms_[group] = room;
+  }
+  const PeerId id = peer.id;
+  auto roster = presence_->enter(name, std::move(peer), max);
+  if (!roster) {
+    drop_if_empty(*room);
+    return roster.error();
+  }
+  auto place =
+      std::unique_ptr<Place>(new Place(*this, std::move(room), id, transport, roster->revision));
+  place->room_->places.emplace(id, place.get());
+  return Entered{std::move(place), *std::move(roster)};
+}
+
+void PeerRooms::on_publish(std::string_view group, const Frame& frame) {
+  const auto found = rooms_.find(group);
+  if (found == rooms_.end()) return;
+  const auto change = RosterChange::from_frame(frame);
+  if (!change) return;
+  const std::shared_ptr<Room> room = found->second;  // it may be left by all meanwhile
+  const Frame message = Frame::control_text(change->text);
+  std::vector<PeerId> ids;
+  ids.reserve(room->places.size());
+  for (const auto& [id, place] : room->places) ids.push_back(id);
+  for (const PeerId& id : ids) {
+    const auto place = room->places.find(id);
+    if (place != room->places.end()) place->second->tell(*change, message);
+  }
+}
+
+void PeerRooms::drop_if_empty(Room& room) noexcept {
+  if (!room.places.empty()) return;
+  room.subscription = nullptr;  // before another one for the same group
+  rooms_.erase(peer_group(room.name));
+}
+
+}  // namespace voicechan

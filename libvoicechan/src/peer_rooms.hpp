@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "voicechan/backplane.hpp"
+#include "voicechan/frame.hpp"
+#include "voicechan/presence.hpp"
+#include "voicechan/transport.hpp"
+
+namespace voicechan {
+
+/// The signaling rooms that one hub has peers in. Sending to a peer may take any peer out of its
+/// room and let others enter. One thread at a time.
+class PeerRooms {
+  struct Room;
+
+ public:
+  /// One peer's place in a room; its destruction is the leave.
+  class Place {
+   public:
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place();
+
+    const RoomName& room() const noexcept;
+    void update(std::string data);
+    /// What has changed since `revision`; of that the peer is not told again.
+    RosterUpdate sync(std::uint64_t revision);
+
+   private:
+    friend class PeerRooms;
+    Place(PeerRooms& rooms, std::shared_ptr<Room> room, const PeerId& id, Transport& transport,
+          std::uint64_t revision)
+        : rooms_(&rooms),
+          room_(std::move(room)),
+          id_(id),
+          transport_(&transport),
+          seen_(revision) {}
+
+    /// Tells the peer of a change; `message` is the change as the others are told of it.
+    void tell(const RosterChange& change, const Frame& message);
+
+    PeerRooms* const rooms_;
+    const std::shared_ptr<Room> room_;
+    const PeerId id_;
+    Transport* const transport_;
+    std::uint64_t seen_;  // the peer knows of all changes up to this revision
+  };
+
+  /// Both must outlive this.
+  PeerRooms(BackplanePort& port, Presence& presence) : port_(&port), presence_(&presence) {}
+
+  struct Entered {
+    std::unique_ptr<Place> place;
+    Roster roster;
+  };
+
+  /// Takes a peer into a room; the roster with it. Fails with `Errc::room_full` if there are `max`.
+  Result<Entered> enter(const RoomName& name, Peer peer, Transport& transport, std::size_t max);
+
+  /// Tells the peers of a change that was published to their room's group.
+  void on_publish(std::string_view group, const Frame& frame);
+
+ private:
+  struct Room {
+    RoomName name;
+    std::unique_ptr<Subscription> subscription;
+    std::unordered_map<PeerId, Place*> places;
+  };
+
+  void drop_if_empty(Room& room) noexcept;
+
+  BackplanePort* const port_;
+  Presence* const presence_;
+  std::map<std::string, std::shared_ptr<Room>, std::less<>> rooms_;  // by group
+};
+
+}  // namespace voicechan

@@ -1,0 +1,91 @@
+#include "room_message.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+namespace voicechan {
+namespace {
+
+namespace json = boost::json;
+
+std::string quoted(std::string_view text) {
+  return json::serialize(json::string_view(text.data(), text.size()));
+}
+
+/// The beginning of a message about a room, its object still open.
+std::string open_message(std::string_view type, const RoomName& room) {
+  return R"({"type":)" + quoted(type) + R"(,"room":)" + quoted(room.str());
+}
+
+std::string open_message(std::string_view type, const RoomName& room, std::uint64_t revision) {
+  return open_message(type, room) + R"(,"revision":)" + std::to_string(revision);
+}
+
+/// `is_polite`: whether the reader is the polite one of the two.
+std::string compose_peer(const Peer& peer, bool is_polite) {
+  return R"({"id":)" + quoted(peer.id.str()) + R"(,"user_id":)" +
+         std::to_string(peer.user.id.value) + R"(,"username":)" + quoted(peer.user.username) +
+         R"(,"data":)" + peer.data + R"(,"polite":)" + (is_polite ? "true" : "false") + "}";
+}
+
+std::string compose_peers(const Roster& roster, const PeerId& self) {
+  const auto is_self = [&](const Peer& peer) { return peer.id == self; };
+  const auto own = std::find_if(roster.peers.begin(), roster.peers.end(), is_self);
+  const std::uint64_t since = own == roster.peers.end() ? roster.revision : own->since;
+  std::string out = R"(,"peers":[)";
+  bool is_first = true;
+  for (const Peer& peer : roster.peers) {
+    if (is_self(peer)) continue;
+    if (!std::exchange(is_first, false)) out += ',';
+    out += compose_peer(peer, peer.since < since);
+  }
+  return out + ']';
+}
+
+}  // namespace
+
+std::string compose_peer_joined(const RoomName& room, std::uint64_t revision, const Peer& peer) {
+  return open_message("peer_joined", room, revision) + R"(,"peer":)" + compose_peer(peer, false) +
+         '}';
+}
+
+std::string compose_peer_updated(const RoomName& room, std::uint64_t revision, const Peer& peer) {
+  return open_message("peer_updated", room, revision) + R"(,"id":)" + quoted(peer.id.str()) +
+         R"(,"data":)" + peer.data + '}';
+}
+
+std::string compose_peer_left(const RoomName& room, std::uint64_t revision, const PeerId& id) {
+  return open_message("peer_left", room, revision) + R"(,"id":)" + quoted(id.str()) + '}';
+}
+
+std::string compose_joined_room(const RoomName& room, const Roster& roster, const PeerId& self,
+                                std::string_view ice_servers) {
+  std::string out = open_message("joined", room, roster.revision) + R"(,"id":)" +
+                    quoted(self.str()) + compose_peers(roster, self);
+  if (!ice_servers.empty()) out.append(R"(,"ice_servers":)").append(ice_servers);
+  return out + '}';
+}
+
+std::string compose_synced(const RoomName& room, std::uint64_t revision_asked,
+                           const RosterUpdate& update, const PeerId& self) {
+  std::string out = open_message("synced", room, update.roster.revision);
+  if (revision_asked == update.roster.revision) return out + R"(,"same":true})";
+  out += R"(,"same":false)";
+  if (!update.changes) return out + compose_peers(update.roster, self) + '}';
+  out += R"(,"changes":[)";
+  bool is_first = true;
+  for (const RosterChange& change : *update.changes) {
+    if (change.peer == self) continue;
+    if (!std::exchange(is_first, false)) out += ',';
+    out += change.text;
+  }
+  return out + "]}";
+}
+
+std::string compose_updated(const RoomName& room, std::uint64_t revision) {
+  return open_message("updated", room, revision) + '}';
+}
+
+std::string compose_left(const RoomName& room) { return open_message("left", room) + '}'; }
+
+}  // namespace voicechan
