@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+"""Signaling rooms: who is there, who comes and goes; and what server/MESSAGES.md says of it."""
+
+import asyncio
+import json
+import pathlib
+import random
+import re
+import unittest
+
+from harness import SIGNALING, LiveCase, eventually, within
+
+REFERENCE = pathlib.Path(__file__).parents[2] / "server" / "MESSAGES.md"
+
+
+class Account:
+    """What a client knows of its room from what it is sent, and from nothing else."""
+
+    def __init__(self, joined):
+        self.id = joined["id"]
+        self.revision = joined["revision"]
+        self.peers = {peer["id"]: peer for peer in joined["peers"]}
+        self.left, self.joined = [], []
+
+    def take(self, message):
+        if message["type"] not in ("peer_joined", "peer_updated", "peer_left", "updated"):
+            return False
+        assert message["revision"] == self.revision + 1, (self.revision, message)
+        self.revision += 1
+        if message["type"] == "peer_joined":
+            assert message["peer"]["id"] not in self.peers
+            self.peers[message["peer"]["id"]] = message["peer"]
+            self.joined.append(message["peer"]["id"])
+        elif message["type"] == "peer_updated":
+            self.peers[message["id"]]["data"] = message["data"]
+        elif message["type"] == "peer_left":
+            del self.peers[message["id"]]
+            self.left.append(message["id"])
+        return True
+
+
+class RoomCase(LiveCase):
+    options = ("--workers", "4", "--ping-interval", "1", "--ping-timeout", "1",
+               "--max-room-peers", "40")
+
+    async def enter(self, room, user=None, data=None):
+        peer = await self.connect(SIGNALING, user or self.alice)
+        await peer.send(json.dumps({"type": "join", "room": room, "data": data}))
+        peer.account = Account(await self.next_json(peer))
+        return peer
+
+    async def follow(self, peer):
+        """Keeps the peer's account until it is cancelled."""
+        async for text in peer:
+            peer.account.take(json.loads(text))
+
+    def watch(self, peer):
+        task = asyncio.create_task(self.follow(peer))
+        self.addAsyncCleanup(asyncio.gather, task, return_exceptions=True)
+        self.addCleanup(task.cancel)
+        return task
+
+
+class RosterTest(RoomCase):
+    @within(60)
+    async def test_accounts_of_all_agree_whoever_comes_and_goes(self):
+        async def visit(number):
+            await asyncio.sleep(random.random())
+            peer = await self.enter("busy", (self.alice, self.bob)[number % 2], number)
+            self.watch(peer)
+            for step in range(random.randrange(3)):
+                await peer.send(json.dumps({"type": "update", "data": [number, step]}))
+                await asyncio.sleep(random.random() / 4)
+            if number % 3 == 0:
+                await peer.close()
+            elif number % 3 == 1:
+                peer.transport.abort()
+            return peer
+        peers = await asyncio.gather(*map(visit, range(36)))
+        stayers = [peer for number, peer in enumerate(peers) if number % 3 == 2]
+        ids = {peer.account.id for peer in stayers}
+
+        def agree():
+            return all(set(peer.account.peers) == ids - {peer.account.id} for peer in stayers)
+        await eventually(agree, "all know who is there")
+        await eventually(lambda: len({peer.account.revision for peer in stayers}) == 1,
+                         "all are at one revision")
+        for reader in stayers:
+            for other in stayers:
+                if other is reader:
+                    continue
+                seen = reader.account.peers[other.account.id]
+                self.assertNotEqual(seen["polite"],
+                                    other.account.peers[reader.account.id]["polite"])
+            for gone in reader.account.left:
+                self.assertEqual(reader.account.left.count(gone), 1)
+        # What one is told who comes now is what the others have collected.
+        newcomer = await self.enter("busy", self.carol)
+        for peer in stayers:
+            expected = {**newcomer.account.peers}
+            mine = expected.pop(peer.account.id)
+            self.assertEqual({key: value["data"] for key, value in peer.account.peers.items()
+                              if key != newcomer.account.id},
+                             {key: value["data"] for key, value in expected.items()})
+            self.assertIn(mine["username"], ("alice", "bob"))
+
+    async def test_one_who_closes_is_gone_within_a_second(self):
+        stays, goes = await self.enter("ghost"), await self.enter("ghost")
+        await self.next_json(stays)
+        await goes.close()
+        self.assertEqual((await self.next_json(stays, 1))["type"], "peer_left")
+
+    async def test_one_who_breaks_off_is_gone_within_a_second(self):
+        stays, goes = await self.enter("ghost2"), await self.enter("ghost2")
+        await self.next_json(stays)
+        goes.transport.abort()
+        self.assertEqual((await self.next_json(stays, 1))["type"], "peer_left")
+
+    async def test_one_who_answers_no_ping_is_gone_within_the_bound(self):
+        stays = await self.enter("ghost3")
+        self.watch(stays)
+        silent = await self.raw_websocket(SIGNALING, self.bob)
+        await silent.send_frame(1, b'{"type":"join","room":"ghost3"}')
+        await eventually(lambda: len(stays.account.peers) == 1, "it has come")
+        await eventually(lambda: not stays.account.peers, "it is gone", 3)
+
+    async def test_a_full_room_says_so_and_takes_the_next_one_when_there_is_place(self):
+        peers = [await self.enter("full") for _ in range(40)]
+        late = await self.connect(SIGNALING, self.bob)
+        await late.send('{"type":"join","room":"full"}')
+        self.assertEqual((await self.next_json(late))["code"], "room_full")
+        await peers[0].close()
+
+        async def enters():
+            await late.send('{"type":"join","room":"full"}')
+            return (await self.next_json(late))["type"] == "joined"
+        await eventually(enters, "there is place")
+
+    async def test_plain_clients_hear_nothing_of_rooms(self):
+        plain = await self.join(self.carol)
+        peer = await self.enter("team")
+        await self.enter("team")
+        await peer.send(json.dumps({"type": "update", "data": 1}))
+        await peer.send(json.dumps({"to": plain.id_, "n": 1}))
+        self.assertEqual(await self.next_json(plain),
+                         {"from": peer.account.id, "to": plain.id_, "n": 1})
+
+
+class ReferenceTest(RoomCase):
+    """Each example of the reference has the shape of what the server really sends or takes."""
+
+    @staticmethod
+    def examples():
+        return [json.loads(text) for text in
+                re.findall(r"```json\n(.*?)```", REFERENCE.read_text(), re.DOTALL)]
+
+    @staticmethod
+    def shape(message):
+        """Names and kinds of members; a peer's data may be anything."""
+        if isinstance(message, dict):
+            return {key: "data" if key == "data" else ReferenceTest.shape(value)
+                    for key, value in message.items()}
+        if isinstance(message, list):
+            return [ReferenceTest.shape(message[0])] if message else []
+        return type(message).__name__
+
+    @within(60)
+    async def test_what_the_server_sends_looks_like_the_examples(self):
+        seen = []
+
+        async def collect(peer, count=1):
+            for _ in range(count):
+                seen.append(await self.next_json(peer))
+            return seen[-1]
+        plain = await self.connect(SIGNALING, self.alice)
+        await plain.send('{"type":"join"}')
+        id_ = (await collect(plain))["id"]
+        await plain.send(json.dumps({"type": "offer", "to": id_, "sdp": "v=0"}))
+        offer = await self.next_json(plain)
+        del offer["from"]
+        seen.append(offer)
+        await plain.send(json.dumps({"to": id_[::-1]}))
+        await collect(plain)
+
+        ann = await self.enter("reference")
+        bob = await self.connect(SIGNALING, self.bob)
+        await bob.send('{"type":"join","room":"reference","data":{"name":"Bob"}}')
+        await collect(bob)
+        await collect(ann)
+        await ann.send('{"type":"update","data":1}')
+        await collect(ann)
+        await collect(bob)
+        for _ in range(200):
+            await ann.send('{"type":"update","data":2}')
+            await self.next_json(ann)
+            await self.next_json(bob)
+        await bob.send('{"type":"sync","revision":2}')
+        await collect(bob)
+        await bob.send('{"type":"sync","revision":203}')
+        await collect(bob)
+        third = await self.enter("reference")
+        await self.next_json(bob)
+        await self.next_json(ann)
+        await third.close()
+        await self.next_json(ann)
+        await collect(bob)
+        await bob.send('{"type":"sync","revision":204}')
+        await collect(bob)
+        await bob.send('{"type":"leave"}')
+        await collect(bob)
+
+        sent_by_clients = [{"type": "join"}, {"type": "join", "room": "str", "data": "data"},
+                           {"type": "update", "data": "data"}, {"type": "sync", "revision": 1},
+                           {"type": "leave"}]
+        known = [self.shape(message) for message in seen + sent_by_clients]
+        examples = [self.shape(message) for message in self.examples()]
+        for example in examples:
+            self.assertIn(example, known)
+        for message in map(self.shape, seen):
+            self.assertIn(message, examples)
+
+
+if __name__ == "__main__":
+    unittest.main()
