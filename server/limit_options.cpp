@@ -53,8 +53,7 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
   add_size("--max-signaling-ids-per-user", options.users.max_signaling_ids,
            "Signaling WebSockets of one user (429)");
   add_size("--max-room-members", options.hub.max_room_members, "Members of a voice room (409)");
-  add_size("--max-room-peers", options.hub.max_room_peers,
-           "Peers of a signaling room (room_full)");
+  add_size("--max-room-peers", options.hub.max_room_peers, "Peers of a signaling room (room_full)");
   add_size("--max-peer-data-bytes", options.hub.max_peer_data_bytes,
            "What a peer says about itself in a room (too_large)");
   add_size("--max-message-bytes", options.websocket.max_message_bytes,
