@@ -221,6 +221,7 @@ MonotonicTime WebSocketSession::on_deadline(MonotonicTime now) {
 }
 
 void WebSocketSession::on_output_written() {
+  session_.on_written();
   if (pong_ == nullptr || is_closing_) return;  // nothing follows a close frame
   connection_.write(encode_pong(*std::exchange(pong_, nullptr)));
 }

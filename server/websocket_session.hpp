@@ -41,6 +41,10 @@ class WebSocketSession final : public Protocol, private Transport {
 
  private:
   void send(const Frame& frame) noexcept override;
+  bool notify_when_written() noexcept override {
+    connection_.notify_when_written();
+    return true;
+  }
   bool is_congested() const noexcept override { return connection_.is_congested(); }
   const void* hot_memory() const noexcept override { return connection_.hot_memory(); }
 

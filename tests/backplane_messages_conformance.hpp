@@ -268,6 +268,32 @@ TEST_P(BackplaneConformanceTest, OutcomeIsWhatTheReceiverSays) {
   }
 }
 
+TEST_P(BackplaneConformanceTest, AReportReachesTheSenderAfterItsHubWasAnswered) {
+  SendTicket ticket{a.make_peer(), b.make_peer()};
+  ticket.receipt = 7;
+  a.send(ticket, "hello");
+  a.port->flush();
+  b.run_until([&] { return !b.received.empty(); });
+  settle_deliveries(a, 1);
+  for (const Delivery report : {Delivery::delivered, Delivery::gone}) {
+    a.deliveries.clear();
+    b.port->report(b.received[0].first, report);
+    settle_deliveries(a, 1);
+    EXPECT_EQ(a.deliveries[0].second, report);
+    EXPECT_EQ(a.deliveries[0].first.from, ticket.from);
+    EXPECT_EQ(a.deliveries[0].first.receipt, 7u);
+  }
+  EXPECT_THAT(c.deliveries, IsEmpty());
+}
+
+TEST_P(BackplaneConformanceTest, AReportToTheOwnHubComesWithALaterPoll) {
+  const SendTicket ticket{a.make_peer(), a.make_peer(), 3};
+  a.port->report(ticket, Delivery::delivered);
+  EXPECT_THAT(a.deliveries, IsEmpty());
+  settle_deliveries(a, 1);
+  EXPECT_EQ(a.deliveries[0].first.receipt, 3u);
+}
+
 TEST_P(BackplaneConformanceTest, OutcomeGoesToTheSenderOnly) {
   EXPECT_EQ(exchange(a, b), Delivery::queued);
   EXPECT_EQ(exchange(c, b), Delivery::queued);

@@ -25,9 +25,40 @@ constexpr std::string_view kBadRoom =
     "\"room\" must be 1 to 200 bytes without slashes and control characters";
 constexpr std::string_view kNoData = "an update has \"data\"";
 constexpr std::string_view kBadRevision = "\"revision\" must be an integer, 0 or more";
+constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
 enum class Role : std::uint8_t { voice, signaling, notifications };
+
+/// What a client with receipts is told of; nothing while that is open.
+std::optional<std::string_view> receipt_status(Delivery delivery) {
+  switch (delivery) {
+    case Delivery::queued:
+      return std::nullopt;
+    case Delivery::delivered:
+      return "delivered";
+    case Delivery::gone:
+      return "gone";
+    case Delivery::unknown_peer:
+      return "unknown";
+    case Delivery::peer_busy:
+      return "busy";
+  }
+  return std::nullopt;
+}
+
+/// The receipts that one signaling session waits for, and those it owes.
+struct Receipts {
+  static constexpr std::size_t kMaxWanted = 4096;
+
+  struct Wanted {
+    std::string msg_id;  // JSON
+    PeerId to;
+  };
+  std::unordered_map<std::uint64_t, Wanted> wanted;  // by number
+  std::vector<SendTicket> unwritten;                 // of messages that the transport has taken
+  bool is_sender = false;                            // the client has opted in
+};
 
 /// Where a hub begins to count its sessions, so that two hubs hardly ever give the same number. The
 /// odd constant (2^64 divided by the golden ratio) spreads neighbouring addresses.
@@ -64,6 +95,13 @@ struct Session::State : Group::Membership {
   // There are many sessions: what is small stands together.
   std::optional<PeerId> id;                      // of a signaling session that has joined
   std::unique_ptr<PeerRooms::Place> peer_place;  // of a signaling session in a room
+  std::unique_ptr<Receipts> receipts;  // of a signaling session that has had to do with any
+
+  Receipts& need_receipts() {
+    if (receipts == nullptr) receipts = std::make_unique<Receipts>();
+    return *receipts;
+  }
+  bool wants_receipts() const noexcept { return receipts != nullptr && receipts->is_sender; }
   const Role role;
   bool is_in_group = false;    // a voice or notifications session
   TokenBucket messages;        // of a signaling session
@@ -92,6 +130,7 @@ class Hub::Impl final : public BackplaneReceiver {
                                 std::size_t max_members);
   void leave(State& session) noexcept;
   void receive(State& session, FrameKind kind, std::string bytes);
+  void on_written(State& session);
 
   MonotonicTime tick(MonotonicTime now) {
     now_ = now;
@@ -123,7 +162,9 @@ class Hub::Impl final : public BackplaneReceiver {
   /// Handles what only a peer in a room may send; false if the message is none of that.
   bool handle_in_room(State& session, const SignalingMessage& message);
   void forward(State& session, const SignalingMessage& message);
-  Delivery deliver(const PeerId& to, const Frame& frame) noexcept;
+  Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
+  void refuse(State& session, const SignalingMessage& message, Errc code,
+              std::string_view detail = {});
 
   const HubOptions options_;
   RandomSource* const random_;
@@ -134,6 +175,7 @@ class Hub::Impl final : public BackplaneReceiver {
   std::optional<PeerRooms> peer_rooms_;  // once attached
   std::vector<Groups::iterator> paced_;  // groups that hold frames back
   std::uint64_t last_source_ = 0;        // given to a session
+  std::uint64_t last_receipt_ = 0;
   MonotonicTime now_{};
 };
 
@@ -181,6 +223,11 @@ Result<Session> Hub::Impl::open_in_group(Role role, Identity user, Transport& tr
 }
 
 void Hub::Impl::leave(State& session) noexcept {
+  if (session.receipts != nullptr) {
+    for (const SendTicket& ticket : session.receipts->unwritten) {
+      port_->report(ticket, Delivery::gone);
+    }
+  }
   session.peer_place = nullptr;
   if (session.id) peers_.erase(*session.id);
   if (session.is_in_group) {
@@ -260,7 +307,7 @@ void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
     return;
   }
   if (!session.id) return send_error(transport, Errc::not_joined, message->to);
-  if (!message->to) return send_error(transport, Errc::bad_message, {}, kBadTo);
+  if (!message->to) return refuse(session, *message, Errc::bad_message, kBadTo);
   forward(session, *message);
 }
 
@@ -279,6 +326,8 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
     session.id = PeerId(port_->address(), random);
     peers_.emplace(*session.id, &session);
   }
+  const bool asks_for_receipts = find_member(message, "receipts") == "true";
+  if (room || asks_for_receipts) session.need_receipts().is_sender = true;
   if (room) return join_room(session, message, *room);
   session.transport->send(Frame::control_text(compose_joined(session.id->str())));
 }
@@ -344,25 +393,55 @@ void Hub::Impl::sync(State& session, const SignalingMessage& message) {
 }
 
 void Hub::Impl::forward(State& session, const SignalingMessage& message) {
-  Transport& transport = *session.transport;
   const auto to = PeerId::parse(*message.to);
-  if (!to) return send_error(transport, Errc::unknown_peer, message.to);
+  if (!to) return refuse(session, message, Errc::unknown_peer);
+  SendTicket ticket{*session.id, *to};
+  if (message.msg_id && session.wants_receipts()) {
+    auto& wanted = session.receipts->wanted;
+    if (wanted.size() >= Receipts::kMaxWanted) {
+      return refuse(session, message, Errc::rate_limited, kTooManyReceipts);
+    }
+    ticket.receipt = ++last_receipt_;
+    wanted.emplace(ticket.receipt, Receipts::Wanted{std::string(*message.msg_id), *to});
+  }
   const Frame frame = Frame::control_text(compose_forwarded(message, session.id->str()));
-  const SendTicket ticket{*session.id, *to};
   if (to->address() == port_->address()) {
-    on_delivery(ticket, deliver(*to, frame));
+    on_delivery(ticket, deliver(ticket, frame));
   } else {
     port_->send(frame, ticket);
   }
 }
 
-Delivery Hub::Impl::deliver(const PeerId& to, const Frame& frame) noexcept {
-  const auto peer = peers_.find(to);
+Delivery Hub::Impl::deliver(const SendTicket& ticket, const Frame& frame) noexcept {
+  const auto peer = peers_.find(ticket.to);
   if (peer == peers_.end()) return Delivery::unknown_peer;
   Transport& transport = *peer->second->transport;
   if (transport.is_congested()) return Delivery::peer_busy;
+  const bool is_reported = ticket.receipt != 0 && transport.notify_when_written();
+  if (is_reported) peer->second->need_receipts().unwritten.push_back(ticket);
   transport.send(frame);
-  return Delivery::queued;
+  return ticket.receipt == 0 || is_reported ? Delivery::queued : Delivery::delivered;
+}
+
+void Hub::Impl::on_written(State& session) {
+  if (session.receipts == nullptr) return;
+  for (const SendTicket& ticket : session.receipts->unwritten) {
+    port_->report(ticket, Delivery::delivered);
+  }
+  session.receipts->unwritten.clear();
+}
+
+void Hub::Impl::refuse(State& session, const SignalingMessage& message, Errc code,
+                       std::string_view detail) {
+  if (!message.msg_id || !session.wants_receipts()) {
+    return send_error(*session.transport, code, message.to, detail);
+  }
+  const std::string sentence = make_error_code(code).message();
+  session.transport->send(Frame::control_text(
+      code == Errc::unknown_peer
+          ? compose_receipt(*message.msg_id, "unknown", message.to)
+          : compose_refusal(*message.msg_id, message.to, wire_code(code),
+                            detail.empty() ? std::string_view(sentence) : detail)));
 }
 
 void Hub::Impl::on_publish(std::string_view group, const Frame& frame) noexcept {
@@ -372,13 +451,24 @@ void Hub::Impl::on_publish(std::string_view group, const Frame& frame) noexcept 
 }
 
 Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexcept {
-  return deliver(ticket.to, frame);
+  return deliver(ticket, frame);
 }
 
 void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept {
   if (delivery == Delivery::queued) return;
   const auto sender = peers_.find(ticket.from);
   if (sender == peers_.end()) return;
+  if (ticket.receipt != 0) {
+    auto& wanted = sender->second->receipts->wanted;
+    const auto found = wanted.find(ticket.receipt);
+    if (found == wanted.end()) return;
+    const auto status = receipt_status(delivery);
+    const Receipts::Wanted receipt = std::move(found->second);
+    wanted.erase(found);
+    sender->second->transport->send(
+        Frame::control_text(compose_receipt(receipt.msg_id, *status, receipt.to.str())));
+    return;
+  }
   send_error(*sender->second->transport,
              delivery == Delivery::peer_busy ? Errc::peer_busy : Errc::unknown_peer,
              ticket.to.str());
@@ -402,6 +492,10 @@ Session::~Session() { leave(); }
 
 void Session::receive(FrameKind kind, std::string bytes) {
   if (state_ != nullptr) state_->hub->receive(*state_, kind, std::move(bytes));
+}
+
+void Session::on_written() {
+  if (state_ != nullptr) state_->hub->on_written(*state_);
 }
 
 void Session::refuse(Errc reason) {

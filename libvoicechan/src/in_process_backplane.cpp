@@ -178,6 +178,7 @@ class InProcessBackplane::Shared::Port final : public BackplanePort {
   HubAddress address() const noexcept override { return {shared_->node, index_}; }
   std::unique_ptr<Subscription> subscribe(std::string_view group) override;
   void send(const Frame& frame, const SendTicket& ticket) override;
+  void report(const SendTicket& ticket, Delivery delivery) override;
   void flush() override;
   void poll() override;
 
@@ -240,6 +241,11 @@ void InProcessBackplane::Shared::Port::send(const Frame& frame, const SendTicket
     return;
   }
   queue(target.hub, Directed{index_, ticket, frame});
+}
+
+void InProcessBackplane::Shared::Port::report(const SendTicket& ticket, Delivery delivery) {
+  // At once: a transport may tell after the hub's tick.
+  shared_->deliver_one(ticket.from.address().hub, Delivered{ticket, delivery});
 }
 
 void InProcessBackplane::Shared::Port::flush() {

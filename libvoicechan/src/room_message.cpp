@@ -21,6 +21,14 @@ std::string open_message(std::string_view type, const RoomName& room, std::uint6
   return open_message(type, room) + R"(,"revision":)" + std::to_string(revision);
 }
 
+std::string open_receipt(std::string_view msg_id, std::string_view status,
+                         std::optional<std::string_view> to) {
+  std::string out =
+      R"({"type":"receipt","msg_id":)" + std::string(msg_id) + R"(,"status":)" + quoted(status);
+  if (to) out += R"(,"to":)" + quoted(*to);
+  return out;
+}
+
 /// `is_polite`: whether the reader is the polite one of the two.
 std::string compose_peer(const Peer& peer, bool is_polite) {
   return R"({"id":)" + quoted(peer.id.str()) + R"(,"user_id":)" +
@@ -84,6 +92,17 @@ std::string compose_synced(const RoomName& room, std::uint64_t revision_asked,
 
 std::string compose_updated(const RoomName& room, std::uint64_t revision) {
   return open_message("updated", room, revision) + '}';
+}
+
+std::string compose_receipt(std::string_view msg_id, std::string_view status,
+                            std::optional<std::string_view> to) {
+  return open_receipt(msg_id, status, to) + '}';
+}
+
+std::string compose_refusal(std::string_view msg_id, std::optional<std::string_view> to,
+                            std::string_view code, std::string_view detail) {
+  return open_receipt(msg_id, "refused", to) + R"(,"code":)" + quoted(code) + R"(,"detail":)" +
+         quoted(detail) + '}';
 }
 
 std::string compose_left(const RoomName& room) { return open_message("left", room) + '}'; }

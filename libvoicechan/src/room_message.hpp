@@ -7,7 +7,8 @@
 
 #include "voicechan/presence.hpp"
 
-// The JSON of signaling rooms. `data` is copied as the peer wrote it.
+// The JSON of signaling rooms and of receipts. What peers wrote (`data`, `msg_id`) is copied as it
+// is.
 
 namespace voicechan {
 
@@ -30,6 +31,13 @@ std::string compose_synced(const RoomName& room, std::uint64_t revision_asked,
 
 /// {"type":"updated","room":…,"revision":…}
 std::string compose_updated(const RoomName& room, std::uint64_t revision);
+/// {"type":"receipt","msg_id":…,"status":…} and "to" if there is one. `msg_id` is JSON.
+std::string compose_receipt(std::string_view msg_id, std::string_view status,
+                            std::optional<std::string_view> to);
+/// The same for a message that was refused, with "code" and "detail".
+std::string compose_refusal(std::string_view msg_id, std::optional<std::string_view> to,
+                            std::string_view code, std::string_view detail);
+
 /// {"type":"left","room":…}
 std::string compose_left(const RoomName& room);
 

@@ -139,6 +139,12 @@ bool is_key(const Member& member, std::string_view name) {
 
 json::string_view view(std::string_view text) { return {text.data(), text.size()}; }
 
+bool is_message_id(std::string_view value) {
+  const char first = value.front();
+  return (first == '"' || first == '-' || (first >= '0' && first <= '9')) &&
+         value.size() <= SignalingMessage::kMaxMessageIdBytes;
+}
+
 }  // namespace
 
 std::optional<std::string> string_value(std::string_view literal) {
@@ -163,6 +169,8 @@ Result<SignalingMessage> parse_signaling_message(std::string_view text, std::siz
     } else if (is_key(*member, "to")) {
       message.to = string_value(member->value);
       message.has_to = member->value != "null";
+    } else if (is_key(*member, "msg_id") && is_message_id(member->value)) {
+      message.msg_id = member->value;
     }
   }
   return message;

@@ -24,6 +24,11 @@ struct SignalingMessage {
   /// "to" is there, as a string or not. One that is null counts as absent: front ends that fill in
   /// one object for every message send it so.
   bool has_to = false;
+  /// The value of "msg_id" as it is written, if that is a string or a number and not longer than
+  /// `kMaxMessageIdBytes`.
+  std::optional<std::string_view> msg_id;
+
+  static constexpr std::size_t kMaxMessageIdBytes = 128;
 };
 
 /// Fails with `Errc::bad_message` unless `text` is one JSON object (RFC 8259, UTF-8) whose values

@@ -146,6 +146,63 @@ class RosterTest(RoomCase):
                          {"from": peer.account.id, "to": plain.id_, "n": 1})
 
 
+class ReceiptTest(RoomCase):
+    options = RoomCase.options + ("--busy-queued-bytes", "200000", "--write-timeout", "2",
+                                  "--signaling-rate", "0")
+
+    async def receipts(self, peer, count):
+        return [await self.next_json(peer) for _ in range(count)]
+
+    async def test_a_reading_peer_has_got_all_that_is_delivered(self):
+        sender = await self.enter("r1")
+        readers = [await self.join(self.bob) for _ in range(4)]
+        for number in range(400):
+            await sender.send(json.dumps({"to": readers[number % 4].id_, "msg_id": number}))
+        receipts = await self.receipts(sender, 400)
+        self.assertEqual({receipt["status"] for receipt in receipts}, {"delivered"})
+        self.assertEqual(sorted(receipt["msg_id"] for receipt in receipts), list(range(400)))
+        for index, reader in enumerate(readers):
+            got = [(await self.next_json(reader))["msg_id"] for _ in range(100)]
+            self.assertEqual(got, list(range(index, 400, 4)))
+
+    @within(60)
+    async def test_a_peer_that_does_not_read_is_busy_and_then_gone(self):
+        sender = await self.enter("r2")
+        stuck = await self.raw_websocket(SIGNALING, self.bob)
+        await stuck.send_frame(1, b'{"type":"join"}')
+        id_ = json.loads((await stuck.frame()).payload)["id"]
+        stuck.writer.transport.pause_reading()
+        text = "x" * 20_000
+        for number in range(600):
+            await sender.send(json.dumps({"to": id_, "msg_id": number, "text": text}))
+        statuses = {}
+        for receipt in await self.receipts(sender, 600):
+            self.assertNotIn(receipt["msg_id"], statuses, "two receipts")
+            statuses[receipt["msg_id"]] = receipt["status"]
+        counts = {status: list(statuses.values()).count(status) for status in statuses.values()}
+        self.assertGreater(counts.get("delivered", 0), 5, counts)  # the kernel's buffers
+        self.assertGreater(counts.get("busy", 0), 5, counts)
+        self.assertGreater(counts.get("gone", 0), 0, counts)
+
+    async def test_a_peer_that_breaks_off_under_load_contradicts_no_receipt(self):
+        sender = await self.enter("r3")
+        for _ in range(10):
+            reader = await self.join(self.bob)
+            for number in range(100):
+                await sender.send(json.dumps({"to": reader.id_, "msg_id": number}))
+                if number == 50:
+                    reader.transport.abort()
+            receipts = await self.receipts(sender, 100)
+            self.assertEqual({receipt["msg_id"] for receipt in receipts}, set(range(100)))
+            self.assertLessEqual({receipt["status"] for receipt in receipts},
+                                 {"delivered", "gone", "unknown"})
+
+            async def is_unknown():
+                await sender.send(json.dumps({"to": reader.id_, "msg_id": "last"}))
+                return (await self.next_json(sender))["status"] == "unknown"
+            await eventually(is_unknown, "the server knows that it is gone", 1)
+
+
 class ReferenceTest(RoomCase):
     """Each example of the reference has the shape of what the server really sends or takes."""
 
@@ -182,6 +239,16 @@ class ReferenceTest(RoomCase):
         await plain.send(json.dumps({"to": id_[::-1]}))
         await collect(plain)
 
+        await plain.send('{"type":"join","receipts":true}')
+        await collect(plain)
+        await plain.send(json.dumps({"type": "offer", "to": id_, "msg_id": 1, "sdp": "v=0"}))
+        offer = await self.next_json(plain)
+        del offer["from"]
+        seen.append(offer)
+        await collect(plain)
+        await plain.send('{"type":"offer","msg_id":"a"}')
+        await collect(plain)
+
         ann = await self.enter("reference")
         bob = await self.connect(SIGNALING, self.bob)
         await bob.send('{"type":"join","room":"reference","data":{"name":"Bob"}}')
@@ -209,7 +276,8 @@ class ReferenceTest(RoomCase):
         await bob.send('{"type":"leave"}')
         await collect(bob)
 
-        sent_by_clients = [{"type": "join"}, {"type": "join", "room": "str", "data": "data"},
+        sent_by_clients = [{"type": "join"}, {"type": "join", "receipts": True},
+                           {"type": "join", "room": "str", "data": "data"},
                            {"type": "update", "data": "data"}, {"type": "sync", "revision": 1},
                            {"type": "leave"}]
         known = [self.shape(message) for message in seen + sent_by_clients]

@@ -15,8 +15,12 @@ namespace voicechan {
 
 /// What became of a directed message.
 enum class Delivery {
-  /// The peer's transport took it.
+  /// The peer's transport took it. If the ticket has a receipt, `delivered` or `gone` follows.
   queued,
+  /// The peer's transport has handed it to the network.
+  delivered,
+  /// The peer left before that.
+  gone,
   /// No such peer is connected.
   unknown_peer,
   /// The peer has too much unread data waiting; the message was not queued.
@@ -27,6 +31,8 @@ enum class Delivery {
 struct SendTicket {
   PeerId from;
   PeerId to;
+  /// The sending hub's number for a message whose delivery is to be reported; 0: not wanted.
+  std::uint64_t receipt = 0;
 };
 
 /// What a backplane hands to one hub. Implemented by `Hub`. Called from within
@@ -73,9 +79,14 @@ class BackplanePort {
   virtual std::unique_ptr<Subscription> subscribe(std::string_view group) = 0;
 
   /// Sends a frame to `ticket.to`, a peer of another hub. Exactly one `on_delivery` with the ticket
-  /// follows, out of a later `poll`, unless this hub goes away before. Frames of one hub to one
+  /// follows, out of a later `poll`, unless this hub goes away before; what the other hub reports
+  /// comes beside it. Frames of one hub to one
   /// peer arrive in order.
   virtual void send(const Frame& frame, const SendTicket& ticket) = 0;
+
+  /// Tells the hub of `ticket.from`, which may be this one, what became of a message that was
+  /// `queued` here: its `on_delivery` is called out of a later `poll`.
+  virtual void report(const SendTicket& ticket, Delivery delivery) = 0;
 
   /// Hands over what has been published and sent since the last call, and wakes the receivers.
   virtual void flush() = 0;

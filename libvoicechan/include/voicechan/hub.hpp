@@ -72,6 +72,10 @@ class Session {
   /// `Errc::rate_limited`), by an error message as those of signaling.
   void refuse(Errc reason);
 
+  /// All that the transport was given has been handed to the network, as it was asked to tell
+  /// (`Transport::notify_when_written`). Not to be called from within the transport's methods.
+  void on_written();
+
   /// Leaves now. Idempotent.
   void leave() noexcept;
 

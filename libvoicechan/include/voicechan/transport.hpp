@@ -22,6 +22,11 @@ class Transport {
   /// being queued.
   virtual bool is_congested() const noexcept { return false; }
 
+  /// Asks for a call of `Session::on_written` as soon as nothing waits any more of what was given
+  /// to `send` up to then; comes before the `send` that it is about. False: this transport cannot
+  /// tell, and what it has been given counts as handed to the network.
+  virtual bool notify_when_written() noexcept { return false; }
+
   /// The address in the midst of what `send` reads and writes first, one cache line before it and
   /// two from it on, if that is not the transport itself. Asked once, when the client joins a room;
   /// a fan-out to many members has these lines come from memory before it calls `send`.
