@@ -162,6 +162,7 @@ class Hub::Impl final : public BackplaneReceiver {
   /// Handles what only a peer in a room may send; false if the message is none of that.
   bool handle_in_room(State& session, const SignalingMessage& message);
   void forward(State& session, const SignalingMessage& message);
+  void send(const SendTicket& ticket, const Frame& frame);
   Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
   void refuse(State& session, const SignalingMessage& message, Errc code,
               std::string_view detail = {});
@@ -405,7 +406,26 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
     wanted.emplace(ticket.receipt, Receipts::Wanted{std::string(*message.msg_id), *to});
   }
   const Frame frame = Frame::control_text(compose_forwarded(message, session.id->str()));
-  if (to->address() == port_->address()) {
+  if (session.peer_place == nullptr) return send(ticket, frame);
+
+  CandidateHold& candidates = session.peer_place->candidates();
+  const bool is_candidate = message.type == "candidate";
+  const bool is_description = message.type == "offer" || message.type == "answer";
+  std::vector<CandidateHold::Held> released;
+  if ((is_candidate || is_description) && !candidates.may_pass(*to) &&
+      session.peer_place->sees(*to)) {
+    if (is_candidate) {
+      if (!candidates.hold({ticket, frame})) on_delivery(ticket, Delivery::peer_busy);
+      return;
+    }
+    released = candidates.release(*to);
+  }
+  send(ticket, frame);  // may end the session
+  for (const auto& held : released) send(held.ticket, held.frame);
+}
+
+void Hub::Impl::send(const SendTicket& ticket, const Frame& frame) {
+  if (ticket.to.address() == port_->address()) {
     on_delivery(ticket, deliver(ticket, frame));
   } else {
     port_->send(frame, ticket);

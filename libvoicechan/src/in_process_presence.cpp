@@ -29,7 +29,9 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
   if ((found == rooms_.end() ? 0 : found->second.peers.size()) >= max) return Errc::room_full;
   Room& room = found == rooms_.end() ? rooms_[name.str()] : found->second;
   peer.since = ++room.revision;
-  publish(name, room, {room.revision, peer.id, compose_peer_joined(name, room.revision, peer)});
+  publish(name, room,
+          {RosterChange::Kind::joined, room.revision, peer.id,
+           compose_peer_joined(name, room.revision, peer)});
   room.numbers.emplace(peer.id.str(), peer.since);
   room.peers.emplace(peer.since, std::move(peer));
   return room.roster();
@@ -41,7 +43,9 @@ void InProcessPresence::update(const RoomName& name, const PeerId& id, std::stri
   Peer& peer = room.peers.at(room.numbers.at(std::string(id.str())));
   peer.data = std::move(data);
   ++room.revision;
-  publish(name, room, {room.revision, id, compose_peer_updated(name, room.revision, peer)});
+  publish(name, room,
+          {RosterChange::Kind::updated, room.revision, id,
+           compose_peer_updated(name, room.revision, peer)});
 }
 
 void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
@@ -56,7 +60,15 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
     return;
   }
   ++room.revision;
-  publish(name, room, {room.revision, id, compose_peer_left(name, room.revision, id)});
+  publish(
+      name, room,
+      {RosterChange::Kind::left, room.revision, id, compose_peer_left(name, room.revision, id)});
+}
+
+bool InProcessPresence::contains(const RoomName& name, const PeerId& id) const {
+  const MutexLock lock(mutex_);
+  const auto found = rooms_.find(name.str());
+  return found != rooms_.end() && found->second.numbers.count(std::string(id.str())) != 0;
 }
 
 RosterUpdate InProcessPresence::changes_since(const RoomName& name, std::uint64_t revision) const {

@@ -23,6 +23,7 @@ class InProcessPresence final : public Presence {
   Result<Roster> enter(const RoomName& room, Peer peer, std::size_t max) override;
   void update(const RoomName& room, const PeerId& peer, std::string data) override;
   void leave(const RoomName& room, const PeerId& peer) noexcept override;
+  bool contains(const RoomName& room, const PeerId& peer) const override;
   RosterUpdate changes_since(const RoomName& room, std::uint64_t revision) const override;
 
  private:

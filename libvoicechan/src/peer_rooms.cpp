@@ -7,6 +7,9 @@
 namespace voicechan {
 
 PeerRooms::Place::~Place() {
+  for (const auto& held : candidates_.forget_all()) {
+    rooms_->port_->report(held.ticket, Delivery::gone);
+  }
   room_->places.erase(id_);
   rooms_->presence_->leave(room_->name, id_);
   rooms_->drop_if_empty(*room_);
@@ -24,7 +27,16 @@ RosterUpdate PeerRooms::Place::sync(std::uint64_t revision) {
   return update;
 }
 
+bool PeerRooms::Place::sees(const PeerId& peer) const {
+  return rooms_->presence_->contains(room_->name, peer);
+}
+
 void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
+  if (change.kind == RosterChange::Kind::left) {
+    for (const auto& held : candidates_.forget(change.peer)) {
+      rooms_->port_->report(held.ticket, Delivery::gone);
+    }
+  }
   if (change.revision <= seen_) return;
   seen_ = change.revision;
   // Its own changes are confirmed here, so that it sees them in their order among others'.

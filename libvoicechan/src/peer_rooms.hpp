@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "candidate_hold.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/presence.hpp"
@@ -33,6 +34,10 @@ class PeerRooms {
     void update(std::string data);
     /// What has changed since `revision`; of that the peer is not told again.
     RosterUpdate sync(std::uint64_t revision);
+    /// Whether a peer is in the same room.
+    bool sees(const PeerId& peer) const;
+
+    CandidateHold& candidates() noexcept { return candidates_; }
 
    private:
     friend class PeerRooms;
@@ -51,7 +56,8 @@ class PeerRooms {
     const std::shared_ptr<Room> room_;
     const PeerId id_;
     Transport* const transport_;
-    std::uint64_t seen_;  // the peer knows of all changes up to this revision
+    CandidateHold candidates_;  // of this peer for others
+    std::uint64_t seen_;        // the peer knows of all changes up to this revision
   };
 
   /// Both must outlive this.

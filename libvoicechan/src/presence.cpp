@@ -5,9 +5,9 @@
 namespace voicechan {
 namespace {
 
-// Big-endian revision, id, text.
+// Kind, big-endian revision, id, text.
 constexpr std::size_t kRevisionBytes = 8;
-constexpr std::size_t kHeadBytes = kRevisionBytes + PeerId::kLength;
+constexpr std::size_t kHeadBytes = 1 + kRevisionBytes + PeerId::kLength;
 
 }  // namespace
 
@@ -16,6 +16,7 @@ std::string peer_group(const RoomName& room) { return "signaling_" + room.str();
 Frame RosterChange::to_frame() const {
   std::string bytes;
   bytes.reserve(kHeadBytes + text.size());
+  bytes.push_back(static_cast<char>(kind));
   for (unsigned shift = 64; shift > 0;) {
     shift -= 8;
     bytes.push_back(static_cast<char>(revision >> shift & 0xFF));
@@ -27,13 +28,16 @@ Frame RosterChange::to_frame() const {
 std::optional<RosterChange> RosterChange::from_frame(const Frame& frame) {
   const std::string_view bytes = frame.bytes();
   if (frame.kind() != FrameKind::binary || bytes.size() < kHeadBytes) return std::nullopt;
+  const auto kind = static_cast<unsigned char>(bytes[0]);
+  if (kind > static_cast<unsigned char>(Kind::left)) return std::nullopt;
   std::uint64_t revision = 0;
-  for (const char byte : bytes.substr(0, kRevisionBytes)) {
+  for (const char byte : bytes.substr(1, kRevisionBytes)) {
     revision = revision << 8 | static_cast<unsigned char>(byte);
   }
-  const auto peer = PeerId::parse(bytes.substr(kRevisionBytes, PeerId::kLength));
+  const auto peer = PeerId::parse(bytes.substr(1 + kRevisionBytes, PeerId::kLength));
   if (!peer) return std::nullopt;
-  return RosterChange{revision, *peer, std::string(bytes.substr(kHeadBytes))};
+  return RosterChange{static_cast<Kind>(kind), revision, *peer,
+                      std::string(bytes.substr(kHeadBytes))};
 }
 
 }  // namespace voicechan

@@ -31,9 +31,12 @@ struct Roster {
 
 /// One change of a roster, by one peer.
 struct RosterChange {
+  enum class Kind : std::uint8_t { joined, updated, left };
+
+  Kind kind;
   std::uint64_t revision;
   PeerId peer;
-  /// The message that tells clients of it: `peer_joined`, `peer_updated` or `peer_left`.
+  /// The message that tells clients of it.
   std::string text;
 
   /// The form in which it is published to `peer_group`.
@@ -69,6 +72,8 @@ class Presence {
 
   /// Takes a peer that is in the room out of it.
   virtual void leave(const RoomName& room, const PeerId& peer) noexcept = 0;
+
+  virtual bool contains(const RoomName& room, const PeerId& peer) const = 0;
 
   /// A room without peers is at revision 0.
   virtual RosterUpdate changes_since(const RoomName& room, std::uint64_t revision) const = 0;
