@@ -1,16 +1,13 @@
 #pragma once
 
-#include <sys/stat.h>
-
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <variant>
 #include <vector>
 
 #include "jwk_set.hpp"
 #include "voicechan/mutex.hpp"
+#include "watched_file.hpp"
 
 namespace voicechan::server {
 
@@ -29,16 +26,11 @@ class JwkFile {
   std::shared_ptr<const JwkSet> keys() const VOICECHAN_EXCLUDES(mutex_);
 
  private:
-  /// What tells one state of a file from another; all zero if there is none.
-  using State = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t>;
-
-  static State state_of(const struct stat& status) noexcept;
-  std::variant<JwkSet, std::string> read();
+  std::variant<JwkSet, std::string> parse(const WatchedFile::Content& content) const;
   void take(JwkSet keys) VOICECHAN_EXCLUDES(mutex_);
 
-  const std::string path_;
+  WatchedFile file_;
   const std::vector<JwtAlgorithm> algorithms_;
-  State state_{};  // of the file when it was looked at last; used by one thread
   mutable Mutex mutex_;
   std::shared_ptr<const JwkSet> keys_ VOICECHAN_GUARDED_BY(mutex_);
 };
