@@ -137,6 +137,11 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->take_all()
       ->type_name("ORIGIN");
   serve
+      .add_option("--ice-config", options.ice_file,
+                  "STUN and TURN servers for clients, JSON; it is read again on change")
+      ->check(not_empty())
+      ->type_name("FILE");
+  serve
       .add_option_function<std::string>(
           "--log-level",
           [&line](const std::string& name) { line.log_level = spdlog::level::from_str(name); },

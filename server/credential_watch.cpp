@@ -15,8 +15,11 @@ constexpr unsigned kLooksPerFileCheck = 4;
 }  // namespace
 
 CredentialWatch::CredentialWatch(Store& store, Authenticator& authenticator,
-                                 std::function<void()> on_revoked)
-    : store_(&store), authenticator_(&authenticator), on_revoked_(std::move(on_revoked)) {
+                                 IceServers* ice_servers, std::function<void()> on_revoked)
+    : store_(&store),
+      authenticator_(&authenticator),
+      ice_servers_(ice_servers),
+      on_revoked_(std::move(on_revoked)) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -43,10 +46,15 @@ void CredentialWatch::run() {
 void CredentialWatch::look() noexcept {
   try {
     look_for_revocations();
-    if (looks_++ % kLooksPerFileCheck == 0) authenticator_->reload_keys();
+    if (looks_++ % kLooksPerFileCheck == 0) look_for_files();
   } catch (const std::exception& error) {
     spdlog::error("looking for revoked credentials failed inside: {}", error.what());
   }
+}
+
+void CredentialWatch::look_for_files() {
+  authenticator_->reload_keys();
+  if (ice_servers_ != nullptr) ice_servers_->reload_if_changed();
 }
 
 void CredentialWatch::look_for_revocations() {

@@ -90,6 +90,8 @@ struct ServerOptions {
   OriginOptions origins;
   OutboxLimits outbox;
   JwtOptions jwt;
+  /// STUN and TURN servers for clients (`parse_ice_config`). Empty: there are none.
+  std::string ice_file;
   HubOptions hub = paced_hub_options();
   Deadlines deadlines;
   /// From the first signal to the end of the process.

@@ -215,6 +215,8 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
       return get_channel(user, route.channel);
     case Endpoint::invite:
       return invite(user, request.body);
+    case Endpoint::ice_servers:
+      return list_ice_servers(user);
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:
@@ -308,6 +310,14 @@ HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
     return make_field_errors_response(errors);
   }
   return fail(invitation.error());
+}
+
+HttpResponse RestApi::list_ice_servers(const Identity& user) {
+  if (ice_servers_ == nullptr) return make_ok_response(R"({"ice_servers":[]})");
+  const IceOffer offer = ice_servers_->make_offer(user.id);
+  return make_ok_response(R"({"ice_servers":)" + offer.servers + R"(,"expires_at":")" +
+                          format_rfc3339(offer.expires_at) + R"(","ttl":)" +
+                          std::to_string(offer.ttl.count()) + '}');
 }
 
 }  // namespace voicechan::server

@@ -7,6 +7,7 @@
 #include "client_address.hpp"
 #include "fault_log.hpp"
 #include "http_codec.hpp"
+#include "ice_servers.hpp"
 #include "key_guard.hpp"
 #include "router.hpp"
 #include "user_counts.hpp"
@@ -39,15 +40,18 @@ HttpResponse make_failure_response(std::error_code error);
 /// Thread-safe. May block.
 class RestApi {
  public:
-  /// All of them must outlive it. A body nested deeper than `max_json_depth` is refused.
+  /// All of them must outlive it. A body nested deeper than `max_json_depth` is refused. Without
+  /// `ice_servers` there are none.
   RestApi(Directory& directory, Store& store, const Authenticator& authenticator,
-          KeyGuard& key_guard, UserCounts& user_counts, std::size_t max_json_depth) noexcept
+          KeyGuard& key_guard, UserCounts& user_counts, std::size_t max_json_depth,
+          const IceServers* ice_servers = nullptr) noexcept
       : directory_(&directory),
         store_(&store),
         authenticator_(&authenticator),
         key_guard_(&key_guard),
         user_counts_(&user_counts),
-        max_json_depth_(max_json_depth) {}
+        max_json_depth_(max_json_depth),
+        ice_servers_(ice_servers) {}
 
   /// Answers a request of the client at `address` to a REST endpoint that `answer_early` let pass.
   /// Nothing if that takes a new user and there may be none here: ask again where there may.
@@ -63,6 +67,7 @@ class RestApi {
   HttpResponse create_channel(const Identity& user, const std::string& body);
   HttpResponse get_channel(const Identity& user, ChannelId id);
   HttpResponse invite(const Identity& user, const std::string& body);
+  HttpResponse list_ice_servers(const Identity& user);
 
   Directory* directory_;
   Store* store_;
@@ -70,6 +75,7 @@ class RestApi {
   KeyGuard* key_guard_;
   UserCounts* user_counts_;
   std::size_t max_json_depth_;
+  const IceServers* ice_servers_;
   FaultLog fault_log_;
 };
 

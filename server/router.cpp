@@ -99,6 +99,10 @@ std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
       found.endpoint = Endpoint::invite;
       return found;
     }
+    if (segments[2] == "ice_servers" && segments.size() == 3) {
+      found.endpoint = Endpoint::ice_servers;
+      return found;
+    }
     if (segments[2] != "voice_channels") return std::nullopt;
     if (segments.size() == 3) {
       found.endpoint = Endpoint::channels;
@@ -120,6 +124,7 @@ bool is_websocket(Endpoint endpoint) noexcept {
     case Endpoint::channels:
     case Endpoint::channel:
     case Endpoint::invite:
+    case Endpoint::ice_servers:
     case Endpoint::livez:
     case Endpoint::readyz:
       return false;
@@ -142,6 +147,7 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::invite:
       return "OPTIONS, POST";
     case Endpoint::channel:
+    case Endpoint::ice_servers:
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:

@@ -16,6 +16,7 @@ enum class Endpoint {
   channels,              // /api/voice_channels/voice_channels/
   channel,               // /api/voice_channels/voice_channels/<ID>/
   invite,                // /api/voice_channels/invite/
+  ice_servers,           // /api/voice_channels/ice_servers/
   voice_socket,          // /ws/voice/<room_name>/
   signaling_socket,      // /ws/signaling/
   notifications_socket,  // /ws/notifications/

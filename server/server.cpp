@@ -59,6 +59,12 @@ ConnectionCounts make_connection_counts(const ServerOptions& options) {
 }
 
 void log_failure(std::string_view what) { spdlog::error("a request failed inside: {}", what); }
+
+std::unique_ptr<IceServers> make_ice_servers(const std::string& file) {
+  if (file.empty()) return nullptr;
+  return std::make_unique<IceServers>(file, system_clock());
+}
+
 std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
   if (options.jwks_file.empty()) return nullptr;
   return std::make_unique<JwtVerifier>(options, system_clock());
@@ -70,6 +76,7 @@ Server::Server(ServerOptions options, Store& store)
     : options_(std::move(options)),
       backplane_(random_node()),
       directory_(store, backplane_, system_clock(), options_.quotas),
+      ice_servers_(make_ice_servers(options_.ice_file)),
       jwt_(make_jwt_verifier(options_.jwt)),
       authenticator_(store, jwt_.get()),
       key_guard_(options_.key_guard),
@@ -78,7 +85,7 @@ Server::Server(ServerOptions options, Store& store)
       user_counts_(options_.users),
       origins_(options_.origins),
       rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
-                options_.hub.max_json_depth),
+                options_.hub.max_json_depth, ice_servers_.get()),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
       listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
       write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {
@@ -109,7 +116,7 @@ Server::Server(ServerOptions options, Store& store)
   }
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
-    watch_ = std::make_unique<CredentialWatch>(store, authenticator_, [this] {
+    watch_ = std::make_unique<CredentialWatch>(store, authenticator_, ice_servers_.get(), [this] {
       for (const auto& worker : workers_) worker->request_close_of_revoked();
     });
   } catch (...) {

@@ -11,6 +11,7 @@
 #include "blocking_pool.hpp"
 #include "connection_counts.hpp"
 #include "credential_watch.hpp"
+#include "ice_servers.hpp"
 #include "key_guard.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
@@ -31,7 +32,7 @@ class Server {
  public:
   /// Binds the address and starts to serve. `store` must outlive the server. Throws
   /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
-  /// used, std::runtime_error if the keys of JWTs cannot.
+  /// used, std::runtime_error if the keys of JWTs or the ICE servers cannot.
   Server(ServerOptions options, Store& store);
   /// As `end`.
   ~Server();
@@ -62,7 +63,8 @@ class Server {
   std::atomic<ServicePhase> phase_{ServicePhase::serving};
   InProcessBackplane backplane_;
   Directory directory_;
-  std::unique_ptr<JwtVerifier> jwt_;  // if there are JWTs
+  std::unique_ptr<IceServers> ice_servers_;  // if there are some
+  std::unique_ptr<JwtVerifier> jwt_;         // if there are JWTs
   Authenticator authenticator_;
   KeyGuard key_guard_;
   ConnectionCounts connection_counts_;

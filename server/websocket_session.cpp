@@ -28,6 +28,7 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, Transp
     case Endpoint::channels:
     case Endpoint::channel:
     case Endpoint::invite:
+    case Endpoint::ice_servers:
     case Endpoint::livez:
     case Endpoint::readyz:
       break;

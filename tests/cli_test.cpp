@@ -227,6 +227,11 @@ TEST(CommandLineTest, TryKeepsADatabaseThatIsNamed) {
   EXPECT_EQ(parse({"serve", "--try", "--db", "file"}).database, "file");
 }
 
+TEST(CommandLineTest, TakesAFileOfIceServers) {
+  EXPECT_EQ(parse({"serve"}).server.ice_file, "");
+  EXPECT_EQ(parse({"serve", "--ice-config", "file"}).server.ice_file, "file");
+}
+
 TEST(CommandLineTest, ThereAreNoJwtsByDefault) {
   EXPECT_EQ(parse({"serve"}).server.jwt.jwks_file, "");
 }

@@ -20,6 +20,7 @@ using ::testing::Pair;
 
 constexpr const char* kChannels = "/api/voice_channels/voice_channels/";
 constexpr const char* kInvite = "/api/voice_channels/invite/";
+constexpr const char* kIceServers = "/api/voice_channels/ice_servers/";
 
 class FixedClock final : public Clock {
  public:
@@ -408,6 +409,20 @@ TEST_F(InviteTest, ARefusedInvitationNotifiesNobody) {
   EXPECT_THAT(bob.frames, IsEmpty());
 }
 
+// ICE servers; with a file they are in ice_servers_test and in the black-box tests
+
+TEST_F(RestApiTest, WithoutAFileThereAreNoIceServers) {
+  const HttpResponse response = get(kIceServers);
+  EXPECT_EQ(response.status, 200u);
+  EXPECT_EQ(response.body, R"({"ice_servers":[]})");
+}
+
+TEST_F(RestApiTest, IceServersAreForUsers) {
+  HttpRequest asked = request("GET", kIceServers);
+  asked.fields.clear();
+  EXPECT_EQ(answer(asked).status, 401u);
+}
+
 // What the head alone decides
 
 TEST_F(RestApiTest, AWrongMethodAnswers405WithAllow) {
@@ -415,6 +430,7 @@ TEST_F(RestApiTest, AWrongMethodAnswers405WithAllow) {
        {std::tuple("DELETE", kChannels, "GET, HEAD, OPTIONS, POST"),
         std::tuple("POST", "/api/voice_channels/voice_channels/1/", "GET, HEAD, OPTIONS"),
         std::tuple("GET", kInvite, "OPTIONS, POST"),
+        std::tuple("POST", kIceServers, "GET, HEAD, OPTIONS"),
         std::tuple("POST", "/ws/signaling/", "GET, HEAD, OPTIONS")}) {
     const HttpResponse response = answer(request(method, target));
     EXPECT_EQ(response.status, 405u) << method << ' ' << target;

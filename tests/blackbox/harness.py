@@ -40,6 +40,7 @@ COSTS_COUNT = SCALE <= 1
 
 CHANNELS = "/api/voice_channels/voice_channels/"
 INVITE = "/api/voice_channels/invite/"
+ICE_SERVERS = "/api/voice_channels/ice_servers/"
 SIGNALING = "/ws/signaling/"
 NOTIFICATIONS = "/ws/notifications/"
 TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")

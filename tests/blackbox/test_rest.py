@@ -8,7 +8,7 @@ import re
 import unittest
 import urllib.parse
 
-from harness import CHANNELS, INVITE, TIMESTAMP, LiveCase
+from harness import CHANNELS, ICE_SERVERS, INVITE, TIMESTAMP, LiveCase
 
 UKRAINIAN = "Загальна кімната"
 NO_SUCH_ID = 987654321
@@ -295,6 +295,7 @@ class MethodTest(RestCase):
         CHANNELS: {"GET", "HEAD", "POST", "OPTIONS"},
         f"{CHANNELS}1/": {"GET", "HEAD", "OPTIONS"},
         INVITE: {"POST", "OPTIONS"},
+        ICE_SERVERS: {"GET", "HEAD", "OPTIONS"},
     }
 
     def allowed(self, answer):
