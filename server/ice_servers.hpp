@@ -6,20 +6,12 @@
 
 #include "ice_config.hpp"
 #include "voicechan/clock.hpp"
+#include "voicechan/ice_offer.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/mutex.hpp"
 #include "watched_file.hpp"
 
 namespace voicechan::server {
-
-/// What a user is told of STUN and TURN servers.
-struct IceOffer {
-  /// A JSON array, as an RTCPeerConnection's `iceServers`.
-  std::string servers;
-  /// When its credentials end, to the second; `ttl` from now.
-  WallTime expires_at;
-  std::chrono::seconds ttl;
-};
 
 /// Credentials by a shared secret are as TURN servers know them (`use-auth-secret` of coturn): the
 /// username is "<end in Unix seconds>:<user id>", the credential its HMAC-SHA1 in base64. Pure.

@@ -96,6 +96,7 @@ Server::Server(ServerOptions options, Store& store)
   const SharedServices services{options_,
                                 backplane_,
                                 rest_api_,
+                                ice_servers_.get(),
                                 authenticator_,
                                 pool_,
                                 listing_pool_,

@@ -36,6 +36,11 @@ MonotonicTime::duration drain_spread(const ServerOptions& options, std::size_t w
 std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<void()> wake) {
   HubOptions options = services.options.hub;
   options.signaling_messages_per_second = 0;  // counted by the connection, which can be closed
+  if (services.ice_servers != nullptr) {
+    options.ice_servers = [servers = services.ice_servers](UserId user) {
+      return servers->make_offer(user);
+    };
+  }
   auto hub = Hub::attach(services.backplane, options, std::move(wake));
   if (!hub) throw std::system_error(hub.error());
   return std::move(*hub);

@@ -18,6 +18,7 @@
 #include "deadline_wheel.hpp"
 #include "drain.hpp"
 #include "drop_log.hpp"
+#include "ice_servers.hpp"
 #include "inbound_meter.hpp"
 #include "key_guard.hpp"
 #include "listener.hpp"
@@ -38,6 +39,7 @@ struct SharedServices {
   const ServerOptions& options;
   Backplane& backplane;
   RestApi& rest_api;
+  const IceServers* ice_servers;  // null: there are none
   Authenticator& authenticator;
   BlockingPool& pool;          // what reads
   BlockingPool& listing_pool;  // what reads much

@@ -334,11 +334,42 @@ TEST(HubPeerRoomsLimitTest, ARoomTakesNoMorePeersThanItMay) {
 
 TEST(HubPeerRoomsLimitTest, IceServersOfTheHostAreInTheAnswer) {
   HubOptions options;
-  options.ice_servers = [](UserId id) { return "[" + std::to_string(id.value) + "]"; };
+  options.ice_servers = [](UserId id) {
+    return IceOffer{"[" + std::to_string(id.value) + "]", {}, std::chrono::seconds(100)};
+  };
   HubSystem system(1, options);
   const auto client = system.open_signaling(0);
   system.send(*client, join_text("team"));
-  EXPECT_EQ(json::serialize(parse_json(client->texts().at(0)).at("ice_servers")), "[1]");
+  const auto reply = parse_json(client->texts().at(0)).as_object();
+  EXPECT_EQ(json::serialize(reply.at("ice_servers")), "[1]");
+  EXPECT_EQ(reply.at("ice_ttl"), 100);
+}
+
+TEST(HubPeerRoomsLimitTest, IceServersAreToldAgainBeforeTheyEnd) {
+  HubOptions options;
+  options.ice_servers = [](UserId) { return IceOffer{"[]", {}, std::chrono::seconds(100)}; };
+  HubSystem system(2, options);
+  std::vector<ClientPtr> clients;
+  for (std::size_t i = 0; i < 4; ++i) {
+    clients.push_back(system.open_signaling(i));
+    system.send(*clients.back(), join_text("team"));
+  }
+  system.send(*clients[0], join_text("other"));              // does not get them twice
+  system.send(*clients[1], R"({"type":"leave"})");           // not at all
+  clients[2]->transport.on_send = [&](const Frame& frame) {  // ends while it is told
+    if (frame.bytes().find("ice_ttl") != std::string::npos) clients[2] = nullptr;
+  };
+  for (const auto& client : clients) client->transport.frames.clear();
+  system.advance(std::chrono::seconds(74));
+  EXPECT_THAT(clients[0]->texts(), IsEmpty());
+  for (int time = 1; time <= 2; ++time) {
+    system.advance(std::chrono::seconds(75));
+    EXPECT_THAT(clients[0]->texts(),
+                ElementsAre(R"({"type":"ice_servers","ice_servers":[],"ice_ttl":100})"));
+    EXPECT_THAT(clients[1]->texts(), IsEmpty());
+    EXPECT_EQ(clients[2], nullptr);
+    clients[0]->transport.frames.clear();
+  }
 }
 
 TEST(HubPeerRoomsReentrancyTest, APeerMayTakeAnotherAwayWhileAChangeIsTold) {

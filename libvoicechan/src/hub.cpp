@@ -102,6 +102,7 @@ struct Session::State : Group::Membership {
     return *receipts;
   }
   bool wants_receipts() const noexcept { return receipts != nullptr && receipts->is_sender; }
+
   const Role role;
   bool is_in_group = false;    // a voice or notifications session
   TokenBucket messages;        // of a signaling session
@@ -135,7 +136,7 @@ class Hub::Impl final : public BackplaneReceiver {
   MonotonicTime tick(MonotonicTime now) {
     now_ = now;
     port_->poll();
-    const MonotonicTime next = release_paced();
+    const MonotonicTime next = std::min(release_paced(), refresh_ice());
     port_->flush();
     return next;
   }
@@ -153,6 +154,9 @@ class Hub::Impl final : public BackplaneReceiver {
   void fan_out(Groups::iterator place, const Frame& frame, const Group::Membership* except);
   void dispose_if_empty(Groups::iterator place);
   MonotonicTime release_paced();
+  /// Tells those whose credentials are about to end of new ones; when the next are due.
+  MonotonicTime refresh_ice();
+  std::optional<IceOffer> offer_ice(State& session);
   void relay(State& session, FrameKind kind, std::string bytes);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
@@ -351,9 +355,24 @@ void Hub::Impl::join_room(State& session, const SignalingMessage& message, const
     session.peer_place = std::move(entered->place);
     roster = std::move(entered->roster);
   }
-  const std::string ice_servers =
-      options_.ice_servers ? options_.ice_servers(session.user.id) : std::string();
-  transport.send(Frame::control_text(compose_joined_room(room, roster, *session.id, ice_servers)));
+  const auto ice = offer_ice(session);
+  transport.send(Frame::control_text(compose_joined_room(room, roster, *session.id, ice)));
+}
+
+std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
+  if (!options_.ice_servers) return std::nullopt;
+  IceOffer offer = options_.ice_servers(session.user.id);
+  peer_rooms_->refresh_at(*session.peer_place, now_ + offer.ttl * 3 / 4);
+  return offer;
+}
+
+MonotonicTime Hub::Impl::refresh_ice() {
+  while (const auto peer = peer_rooms_->take_due(now_)) {
+    State& session = *peers_.at(*peer);
+    const auto offer = offer_ice(session);
+    session.transport->send(Frame::control_text(compose_ice_servers(*offer)));
+  }
+  return peer_rooms_->next_due();
 }
 
 bool Hub::Impl::handle_in_room(State& session, const SignalingMessage& message) {

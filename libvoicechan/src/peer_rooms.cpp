@@ -7,6 +7,7 @@
 namespace voicechan {
 
 PeerRooms::Place::~Place() {
+  if (refresh_) rooms_->refreshes_.erase(*refresh_);
   for (const auto& held : candidates_.forget_all()) {
     rooms_->port_->report(held.ticket, Delivery::gone);
   }
@@ -63,6 +64,23 @@ Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Tra
       std::unique_ptr<Place>(new Place(*this, std::move(room), id, transport, roster->revision));
   place->room_->places.emplace(id, place.get());
   return Entered{std::move(place), *std::move(roster)};
+}
+
+void PeerRooms::refresh_at(Place& place, MonotonicTime time) {
+  if (place.refresh_) refreshes_.erase(*place.refresh_);
+  place.refresh_ = refreshes_.emplace(time, &place);
+}
+
+std::optional<PeerId> PeerRooms::take_due(MonotonicTime now) {
+  if (refreshes_.empty() || refreshes_.begin()->first > now) return std::nullopt;
+  Place& place = *refreshes_.begin()->second;
+  refreshes_.erase(refreshes_.begin());
+  place.refresh_ = std::nullopt;
+  return place.id_;
+}
+
+MonotonicTime PeerRooms::next_due() const noexcept {
+  return refreshes_.empty() ? MonotonicTime::max() : refreshes_.begin()->first;
 }
 
 void PeerRooms::on_publish(std::string_view group, const Frame& frame) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 
 #include "candidate_hold.hpp"
 #include "voicechan/backplane.hpp"
+#include "voicechan/clock.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/presence.hpp"
 #include "voicechan/transport.hpp"
@@ -57,7 +59,8 @@ class PeerRooms {
     const PeerId id_;
     Transport* const transport_;
     CandidateHold candidates_;  // of this peer for others
-    std::uint64_t seen_;        // the peer knows of all changes up to this revision
+    std::optional<std::multimap<MonotonicTime, Place*>::iterator> refresh_;
+    std::uint64_t seen_;  // the peer knows of all changes up to this revision
   };
 
   /// Both must outlive this.
@@ -70,6 +73,13 @@ class PeerRooms {
 
   /// Takes a peer into a room; the roster with it. Fails with `Errc::room_full` if there are `max`.
   Result<Entered> enter(const RoomName& name, Peer peer, Transport& transport, std::size_t max);
+
+  /// Sets the time at which a peer is to be told again what does not hold for ever.
+  void refresh_at(Place& place, MonotonicTime time);
+  /// A peer whose time has come, if there is one: it is not given again.
+  std::optional<PeerId> take_due(MonotonicTime now);
+  /// When the next one's is; `MonotonicTime::max()`: never.
+  MonotonicTime next_due() const noexcept;
 
   /// Tells the peers of a change that was published to their room's group.
   void on_publish(std::string_view group, const Frame& frame);
@@ -86,6 +96,7 @@ class PeerRooms {
   BackplanePort* const port_;
   Presence* const presence_;
   std::map<std::string, std::shared_ptr<Room>, std::less<>> rooms_;  // by group
+  std::multimap<MonotonicTime, Place*> refreshes_;                   // one of each place at most
 };
 
 }  // namespace voicechan

@@ -50,6 +50,10 @@ std::string compose_peers(const Roster& roster, const PeerId& self) {
   return out + ']';
 }
 
+std::string compose_ice(const IceOffer& ice) {
+  return R"(,"ice_servers":)" + ice.servers + R"(,"ice_ttl":)" + std::to_string(ice.ttl.count());
+}
+
 }  // namespace
 
 std::string compose_peer_joined(const RoomName& room, std::uint64_t revision, const Peer& peer) {
@@ -67,11 +71,15 @@ std::string compose_peer_left(const RoomName& room, std::uint64_t revision, cons
 }
 
 std::string compose_joined_room(const RoomName& room, const Roster& roster, const PeerId& self,
-                                std::string_view ice_servers) {
+                                const std::optional<IceOffer>& ice) {
   std::string out = open_message("joined", room, roster.revision) + R"(,"id":)" +
                     quoted(self.str()) + compose_peers(roster, self);
-  if (!ice_servers.empty()) out.append(R"(,"ice_servers":)").append(ice_servers);
+  if (ice) out += compose_ice(*ice);
   return out + '}';
+}
+
+std::string compose_ice_servers(const IceOffer& ice) {
+  return R"({"type":"ice_servers")" + compose_ice(ice) + '}';
 }
 
 std::string compose_synced(const RoomName& room, std::uint64_t revision_asked,

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "voicechan/ice_offer.hpp"
 #include "voicechan/presence.hpp"
 
 // The JSON of signaling rooms and of receipts. What peers wrote (`data`, `msg_id`) is copied as it
@@ -20,9 +21,12 @@ std::string compose_peer_updated(const RoomName& room, std::uint64_t revision, c
 std::string compose_peer_left(const RoomName& room, std::uint64_t revision, const PeerId& id);
 
 /// The answer to a join with a room: {"type":"joined","id":…,"room":…,"revision":…,"peers":[…]},
-/// and "ice_servers" unless that text is empty. `self` is in the roster, not in "peers".
+/// and "ice_servers":[…],"ice_ttl":… if there is an offer. `self` is in the roster, not in "peers".
 std::string compose_joined_room(const RoomName& room, const Roster& roster, const PeerId& self,
-                                std::string_view ice_servers);
+                                const std::optional<IceOffer>& ice);
+
+/// {"type":"ice_servers","ice_servers":[…],"ice_ttl":…}
+std::string compose_ice_servers(const IceOffer& ice);
 
 /// The answer to a sync: {"type":"synced","room":…,"revision":…,"same":true}, or "same":false and
 /// "changes":[…] (of others), or "peers":[…] if the changes are not known.

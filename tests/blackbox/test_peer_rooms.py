@@ -6,9 +6,10 @@ import json
 import pathlib
 import random
 import re
+import tempfile
 import unittest
 
-from harness import SIGNALING, LiveCase, eventually, within
+from harness import SIGNALING, LiveCase, Server, eventually, within
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "server" / "MESSAGES.md"
 
@@ -222,9 +223,10 @@ class ReferenceTest(RoomCase):
 
     @staticmethod
     def shape(message):
-        """Names and kinds of members; a peer's data may be anything."""
+        """Names and kinds of members, and the type; a peer's data may be anything."""
         if isinstance(message, dict):
-            return {key: "data" if key == "data" else ReferenceTest.shape(value)
+            return {key: value if key == "type" else
+                    "data" if key == "data" else ReferenceTest.shape(value)
                     for key, value in message.items()}
         if isinstance(message, list):
             return [ReferenceTest.shape(message[0])] if message else []
@@ -284,6 +286,19 @@ class ReferenceTest(RoomCase):
         await collect(bob)
         await bob.send('{"type":"leave"}')
         await collect(bob)
+
+        with tempfile.NamedTemporaryFile("w") as config:
+            json.dump({"ice_servers": [{"urls": ["turn:a"], "secret": "s"}]}, config)
+            config.flush()
+            server = Server("--ice-config", config.name)
+            self.addCleanup(server.remove)
+            peer = await self.connect(SIGNALING, server.add_user("ann"), server)
+            await peer.send('{"type":"join","room":"reference"}')
+            joined = await collect(peer)
+            seen.append({"type": "ice_servers", "ice_ttl": joined["ice_ttl"],
+                         "ice_servers": joined["ice_servers"]})
+            await peer.close()
+            server.stop()
 
         sent_by_clients = [{"type": "join"}, {"type": "join", "receipts": True},
                            {"type": "join", "room": "str", "data": "data"},

@@ -9,6 +9,7 @@
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
 #include "voicechan/frame.hpp"
+#include "voicechan/ice_offer.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/random.hpp"
 #include "voicechan/result.hpp"
@@ -34,9 +35,10 @@ struct HubOptions {
   std::size_t max_room_peers = 256;
   /// A peer's `data` may be as long, as it is written.
   std::size_t max_peer_data_bytes = 4096;
-  /// The `ice_servers` in the answer to a join with a room: a JSON array. Nothing if it is empty.
-  /// Called on the hub's thread.
-  std::function<std::string(UserId)> ice_servers;
+  /// What peers in rooms are told of STUN and TURN servers, when they join and again before it
+  /// ends. Empty: nothing. Called on the hub's thread; what it throws comes out of
+  /// `Session::receive`, or of `Hub::tick`.
+  std::function<IceOffer(UserId)> ice_servers;
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;
