@@ -33,19 +33,21 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
           {RosterChange::Kind::joined, room.revision, peer.id,
            compose_peer_joined(name, room.revision, peer)});
   room.numbers.emplace(peer.id.str(), peer.since);
-  room.peers.emplace(peer.since, std::move(peer));
+  room.peers.emplace(peer.since, std::make_shared<const Peer>(peer));
   return room.roster();
 }
 
 void InProcessPresence::update(const RoomName& name, const PeerId& id, std::string data) {
   const MutexLock lock(mutex_);
   Room& room = rooms_.find(name.str())->second;
-  Peer& peer = room.peers.at(room.numbers.at(std::string(id.str())));
+  std::shared_ptr<const Peer>& place = room.peers.at(room.numbers.at(std::string(id.str())));
+  Peer peer = *place;
   peer.data = std::move(data);
   ++room.revision;
   publish(name, room,
           {RosterChange::Kind::updated, room.revision, id,
            compose_peer_updated(name, room.revision, peer)});
+  place = std::make_shared<const Peer>(std::move(peer));
 }
 
 void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
@@ -76,13 +78,13 @@ RosterUpdate InProcessPresence::changes_since(const RoomName& name, std::uint64_
   const auto found = rooms_.find(name.str());
   if (found == rooms_.end()) return {};
   const Room& room = found->second;
-  RosterUpdate update{room.roster(), {}};
+  RosterUpdate result{room.roster(), {}};
   const std::uint64_t oldest =
       room.changes.empty() ? room.revision + 1 : room.changes.front().revision;
-  if (revision > room.revision || revision + 1 < oldest) return update;
+  if (revision > room.revision || revision + 1 < oldest) return result;
   const auto skipped = static_cast<std::ptrdiff_t>(revision + 1 - oldest);
-  update.changes.emplace(room.changes.begin() + skipped, room.changes.end());
-  return update;
+  result.changes.emplace(room.changes.begin() + skipped, room.changes.end());
+  return result;
 }
 
 }  // namespace voicechan

@@ -29,9 +29,9 @@ class InProcessPresence final : public Presence {
  private:
   struct Room {
     std::uint64_t revision = 0;
-    std::map<std::uint64_t, Peer> peers;           // by `since`
-    std::map<std::string, std::uint64_t> numbers;  // `since` by id
-    std::deque<RosterChange> changes;              // the newest ones, without gap
+    std::map<std::uint64_t, std::shared_ptr<const Peer>> peers;  // by `since`
+    std::map<std::string, std::uint64_t> numbers;                // `since` by id
+    std::deque<RosterChange> changes;                            // the newest ones, without gap
     std::size_t change_bytes = 0;
 
     Roster roster() const;

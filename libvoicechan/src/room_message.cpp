@@ -37,15 +37,15 @@ std::string compose_peer(const Peer& peer, bool is_polite) {
 }
 
 std::string compose_peers(const Roster& roster, const PeerId& self) {
-  const auto is_self = [&](const Peer& peer) { return peer.id == self; };
+  const auto is_self = [&](const auto& peer) { return peer->id == self; };
   const auto own = std::find_if(roster.peers.begin(), roster.peers.end(), is_self);
-  const std::uint64_t since = own == roster.peers.end() ? roster.revision : own->since;
+  const std::uint64_t since = own == roster.peers.end() ? roster.revision : (*own)->since;
   std::string out = R"(,"peers":[)";
   bool is_first = true;
-  for (const Peer& peer : roster.peers) {
+  for (const auto& peer : roster.peers) {
     if (is_self(peer)) continue;
     if (!std::exchange(is_first, false)) out += ',';
-    out += compose_peer(peer, peer.since < since);
+    out += compose_peer(*peer, peer->since < since);
   }
   return out + ']';
 }

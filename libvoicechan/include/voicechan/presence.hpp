@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +27,7 @@ struct Peer {
 /// Who is in a room, in the order of coming, and the number of changes that led there.
 struct Roster {
   std::uint64_t revision = 0;
-  std::vector<Peer> peers;
+  std::vector<std::shared_ptr<const Peer>> peers;
 };
 
 /// One change of a roster, by one peer.
