@@ -93,21 +93,11 @@ Server::Server(ServerOptions options, Store& store)
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
   const unsigned workers = worker_count(options_.workers);
-  const SharedServices services{options_,
-                                backplane_,
-                                rest_api_,
-                                ice_servers_.get(),
-                                authenticator_,
-                                pool_,
-                                listing_pool_,
-                                write_pool_,
-                                connection_counts_,
-                                connection_rate_,
-                                user_counts_,
-                                key_guard_,
-                                origins_,
-                                phase_,
-                                workers};
+  const SharedServices services{options_,           backplane_,     rest_api_,
+                                ice_servers_.get(), authenticator_, pool_,
+                                listing_pool_,      write_pool_,    connection_counts_,
+                                connection_rate_,   user_counts_,   key_guard_,
+                                origins_,           phase_,         workers};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();

@@ -332,6 +332,24 @@ TEST(HubPeerRoomsLimitTest, ARoomTakesNoMorePeersThanItMay) {
   EXPECT_EQ(parse_json(third.first->texts().at(0)).at("type").as_string(), "joined");
 }
 
+TEST(HubPeerRoomsLimitTest, OneWhoCannotMoveStaysWhereHeIs) {
+  HubOptions options;
+  options.max_room_peers = 2;
+  HubSystem system(2, options);
+  std::vector<Member> members;
+  for (const char* room : {"full", "full", "team", "team"}) {
+    members.emplace_back(system.open_signaling(members.size()));
+    system.send(*members.back().client, join_text(room));
+    for (Member& member : members) member.read();
+  }
+  system.send(*members[2].client, join_text("full"));
+  EXPECT_EQ(parse_json(members[2].client->texts().at(0)).at("code"), "room_full");
+  EXPECT_THAT(members[3].client->texts(), IsEmpty());
+  system.send(*members[2].client, R"({"type":"update","data":1})");
+  members[3].read();
+  EXPECT_EQ(members[3].peers.at(members[2].id), "1");
+}
+
 TEST(HubPeerRoomsLimitTest, IceServersOfTheHostAreInTheAnswer) {
   HubOptions options;
   options.ice_servers = [](UserId id) {

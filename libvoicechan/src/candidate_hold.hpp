@@ -18,7 +18,7 @@ class CandidateHold {
  public:
   /// For one peer, and bytes for all together.
   static constexpr std::size_t kMaxCandidates = 64;
-  static constexpr std::size_t kMaxBytes = 64u << 10;
+  static constexpr std::size_t kMaxBytes = 16u << 10;
 
   struct Held {
     SendTicket ticket;

@@ -160,7 +160,7 @@ class Hub::Impl final : public BackplaneReceiver {
   void relay(State& session, FrameKind kind, std::string bytes);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
-  void join_room(State& session, const SignalingMessage& message, const RoomName& room);
+  void join_room(State& session, const RoomName& room, std::optional<std::string_view> data);
   void update_data(State& session, const SignalingMessage& message);
   void sync(State& session, const SignalingMessage& message);
   /// Handles what only a peer in a room may send; false if the message is none of that.
@@ -325,6 +325,10 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
     if (!name) return send_error(*session.transport, Errc::bad_message, {}, kBadRoom);
     room = *std::move(name);
   }
+  const auto data = find_member(message, "data");
+  if (room && data && data->size() > options_.max_peer_data_bytes) {
+    return send_error(*session.transport, Errc::too_large);
+  }
   if (!session.id) {
     PeerId::Random random;
     random_->fill(random.data(), random.size());
@@ -333,25 +337,21 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
   }
   const bool asks_for_receipts = find_member(message, "receipts") == "true";
   if (room || asks_for_receipts) session.need_receipts().is_sender = true;
-  if (room) return join_room(session, message, *room);
+  if (room) return join_room(session, *room, data);
   session.transport->send(Frame::control_text(compose_joined(session.id->str())));
 }
 
-void Hub::Impl::join_room(State& session, const SignalingMessage& message, const RoomName& room) {
+void Hub::Impl::join_room(State& session, const RoomName& room,
+                          std::optional<std::string_view> data) {
   Transport& transport = *session.transport;
-  const auto data = find_member(message, "data");
-  if (data && data->size() > options_.max_peer_data_bytes) {
-    return send_error(transport, Errc::too_large);
-  }
   Roster roster;
   if (session.peer_place != nullptr && session.peer_place->room().str() == room.str()) {
     if (data) session.peer_place->update(std::string(*data));
     roster = session.peer_place->sync(0).roster;
   } else {
-    session.peer_place = nullptr;
     Peer peer{*session.id, session.user, std::string(data.value_or("null"))};
     auto entered = peer_rooms_->enter(room, std::move(peer), transport, options_.max_room_peers);
-    if (!entered) return send_error(transport, Errc::room_full);
+    if (!entered) return send_error(transport, Errc::room_full);  // and stay where he is
     session.peer_place = std::move(entered->place);
     roster = std::move(entered->roster);
   }
@@ -362,7 +362,8 @@ void Hub::Impl::join_room(State& session, const SignalingMessage& message, const
 std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
   if (!options_.ice_servers) return std::nullopt;
   IceOffer offer = options_.ice_servers(session.user.id);
-  peer_rooms_->refresh_at(*session.peer_place, now_ + offer.ttl * 3 / 4);
+  const std::chrono::seconds refresh = std::max(offer.ttl * 3 / 4, std::chrono::seconds(1));
+  peer_rooms_->refresh_at(*session.peer_place, now_ + refresh);
   return offer;
 }
 

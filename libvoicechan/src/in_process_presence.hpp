@@ -16,7 +16,7 @@ class InProcessPresence final : public Presence {
  public:
   /// Changes are remembered up to this number and these bytes per room.
   static constexpr std::size_t kMaxChanges = 128;
-  static constexpr std::size_t kMaxChangeBytes = 64u << 10;
+  static constexpr std::size_t kMaxChangeBytes = 16u << 10;
 
   explicit InProcessPresence(Backplane& backplane) : backplane_(&backplane) {}
 

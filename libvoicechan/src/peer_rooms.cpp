@@ -49,11 +49,11 @@ void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
 Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Transport& transport,
                                             std::size_t max) {
   const std::string group = peer_group(name);
-  std::shared_ptr<Room> room = rooms_[group];
-  if (room == nullptr) {
-    room = std::make_shared<Room>(Room{name, port_->subscribe(group), {}});
-    rooms_[group] = room;
-  }
+  const auto found = rooms_.find(group);
+  std::shared_ptr<Room> room =
+      found != rooms_.end() ? found->second
+                            : std::make_shared<Room>(Room{name, port_->subscribe(group), {}});
+  if (found == rooms_.end()) rooms_.emplace(group, room);
   const PeerId id = peer.id;
   auto roster = presence_->enter(name, std::move(peer), max);
   if (!roster) {

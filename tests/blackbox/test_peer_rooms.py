@@ -9,7 +9,7 @@ import re
 import tempfile
 import unittest
 
-from harness import SIGNALING, LiveCase, Server, eventually, within
+from harness import OP_CLOSE, SIGNALING, LiveCase, Server, eventually, within
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "server" / "MESSAGES.md"
 
@@ -193,6 +193,38 @@ class ReceiptTest(RoomCase):
         self.assertGreater(counts.get("delivered", 0), 5, counts)  # the kernel's buffers
         self.assertGreater(counts.get("busy", 0), 5, counts)
         self.assertGreater(counts.get("gone", 0), 0, counts)
+
+    @within(60)
+    async def test_what_is_discarded_for_one_who_is_too_slow_was_not_delivered(self):
+        server = Server("--busy-queued-bytes", "1000000", "--max-queued-control-bytes", "400000",
+                        "--close-timeout", "20", "--workers", "1")
+        self.addCleanup(server.remove)
+        ann = server.add_user("ann")
+        sender = await self.connect(SIGNALING, ann, server)
+        await sender.send('{"type":"join","receipts":true}')
+        await self.next_json(sender)
+        slow = await self.raw_websocket(SIGNALING, ann, server, receive_buffer=16384, limit=16384)
+        await slow.send_frame(1, b'{"type":"join"}')
+        id_ = json.loads((await slow.frame()).payload)["id"]
+        text = "x" * 20_000
+        count = 400
+        for number in range(count):
+            await sender.send(json.dumps({"to": id_, "msg_id": number, "text": text}))
+        got = set()
+        while (frame := await slow.frame()).opcode != OP_CLOSE:
+            got.add(json.loads(frame.payload)["msg_id"])
+        self.assertEqual(frame.close_code, 1013)
+        await slow.send_frame(OP_CLOSE, frame.payload[:2])
+        statuses = {}
+        for receipt in await self.receipts(sender, count):
+            self.assertNotIn(receipt["msg_id"], statuses, "two receipts")
+            statuses[receipt["msg_id"]] = receipt["status"]
+        delivered = {number for number, status in statuses.items() if status == "delivered"}
+        self.assertLessEqual(delivered, got)
+        self.assertLessEqual(set(statuses.values()), {"delivered", "gone", "unknown"})
+        self.assertGreater(len([1 for status in statuses.values() if status == "gone"]), 10)
+        await sender.close()
+        server.stop()
 
     async def test_a_peer_that_breaks_off_under_load_contradicts_no_receipt(self):
         sender = await self.enter("r3")
