@@ -86,7 +86,7 @@ def allocate(port, username, credential):
     request is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("127.0.0.1", port))
-        sock.settimeout(5 * SCALE)
+        sock.settimeout(0.5)
         kind, attributes, _ = _exchange(sock, [(_TRANSPORT, _UDP)])
         if kind != _REFUSED or username is None:
             return _error_code(attributes)
@@ -110,11 +110,8 @@ def _exchange(sock, attributes, key=None):
     if key:
         signed = _header(_ALLOCATE, len(body) + 24, transaction) + body
         body += _attribute(_INTEGRITY, hmac.digest(key, signed, "sha1"))
-    sock.send(_header(_ALLOCATE, len(body), transaction) + body)
-    answer = sock.recv(2048)
-    kind, _, cookie = struct.unpack_from("!HHI", answer)
-    if (cookie, answer[8:20]) != (_COOKIE, transaction):
-        raise AssertionError(f"no answer to what was asked: {answer!r}")
+    answer = _ask(sock, _header(_ALLOCATE, len(body), transaction) + body, transaction)
+    kind = struct.unpack_from("!H", answer)[0]
     found, at, signed = {}, 20, b""
     while at < len(answer):
         name, size = struct.unpack_from("!HH", answer, at)
@@ -123,6 +120,21 @@ def _exchange(sock, attributes, key=None):
         found.setdefault(name, answer[at + 4:at + 4 + size])
         at += 4 + size + -size % 4
     return kind, found, signed
+
+
+def _ask(sock, request, transaction):
+    """Repeats the request until it is answered, as one does over UDP: a server that is starting
+    loses some."""
+    for _ in range(int(20 * SCALE)):
+        sock.send(request)
+        try:
+            while True:
+                answer = sock.recv(2048)
+                if struct.unpack_from("!I", answer, 4)[0] == _COOKIE and answer[8:20] == transaction:
+                    return answer  # and not to an earlier request, repeated
+        except TimeoutError:
+            continue
+    raise AssertionError("coturn does not answer")
 
 
 def _header(kind, size, transaction):
