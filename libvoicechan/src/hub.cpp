@@ -113,7 +113,7 @@ class Hub::Impl final : public BackplaneReceiver {
  public:
   using State = Session::State;
 
-  Impl(HubOptions options, RandomSource& random) : options_(options), random_(&random) {}
+  Impl(HubOptions options, RandomSource& random) : options_(std::move(options)), random_(&random) {}
   ~Impl();
 
   std::error_code attach(Backplane& backplane, std::function<void()> wake) {
@@ -553,7 +553,7 @@ Hub::~Hub() = default;
 
 Result<std::unique_ptr<Hub>> Hub::attach(Backplane& backplane, HubOptions options,
                                          std::function<void()> wake, RandomSource& random) {
-  auto impl = std::make_unique<Impl>(options, random);
+  auto impl = std::make_unique<Impl>(std::move(options), random);
   if (const auto error = impl->attach(backplane, std::move(wake))) return error;
   return std::unique_ptr<Hub>(new Hub(std::move(impl)));
 }
