@@ -1,0 +1,155 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "group.hpp"
+#include "peer_rooms.hpp"
+#include "signaling_message.hpp"
+#include "token_bucket.hpp"
+#include "voicechan/hub.hpp"
+
+// What a hub consists of. Sessions, groups and relay are in hub.cpp, signaling in
+// hub_signaling.cpp.
+
+namespace voicechan {
+
+enum class Role : std::uint8_t { voice, signaling, notifications };
+
+/// The receipts that one signaling session waits for, and those it owes.
+struct Receipts {
+  static constexpr std::size_t kMaxWanted = 4096;
+
+  struct Wanted {
+    std::string msg_id;  // JSON
+    PeerId to;
+  };
+  std::unordered_map<std::uint64_t, Wanted> wanted;  // by number
+  std::vector<SendTicket> unwritten;                 // of messages that the transport has taken
+  bool is_sender = false;                            // the client has opted in
+};
+
+/// What a session has that is a signaling one.
+struct SignalingState {
+  explicit SignalingState(double burst) : messages(burst) {}
+
+  Receipts& need_receipts() {
+    if (receipts == nullptr) receipts = std::make_unique<Receipts>();
+    return *receipts;
+  }
+  bool wants_receipts() const noexcept { return receipts != nullptr && receipts->is_sender; }
+
+  std::optional<PeerId> id;                 // once it has joined
+  std::unique_ptr<PeerRooms::Place> place;  // while it is in a room
+  std::unique_ptr<Receipts> receipts;       // once it has had to do with any
+  TokenBucket messages;
+};
+
+/// One session. Owned by the hub's list, known to its handle. A call of a transport may destroy any
+/// State, so none is touched after one.
+struct Session::State : Group::Membership {
+  State(Hub::Impl& owner, Role session_role, Identity identity, Transport& out,
+        std::uint64_t source_number)
+      : hub(&owner),
+        transport(&out),
+        user(std::move(identity)),
+        source(source_number),
+        role(session_role) {}
+
+  // There are many sessions: what is small stands together, and what few have stands apart.
+  Hub::Impl* const hub;
+  Transport* const transport;
+  const Identity user;
+  Session* handle = nullptr;
+  std::list<State>::iterator place;                                 // in the hub's list of sessions
+  std::map<std::string, Group, std::less<>>::iterator group_place;  // if is_in_group
+  std::unique_ptr<SignalingState> signaling;                        // of a signaling session
+  const std::uint64_t source;                                       // of its frames
+  const Role role;
+  bool is_in_group = false;  // a voice or notifications session
+};
+
+/// Answers a refused message; the code's own sentence is the detail unless there is a better one.
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
+                std::string_view detail = {});
+
+class Hub::Impl final : public BackplaneReceiver {
+ public:
+  using State = Session::State;
+
+  Impl(HubOptions options, RandomSource& random) : options_(std::move(options)), random_(&random) {}
+  ~Impl();
+
+  std::error_code attach(Backplane& backplane, std::function<void()> wake);
+
+  Session open(Role role, Identity user, Transport& transport);
+  Result<Session> open_in_group(Role role, Identity user, Transport& transport,
+                                const std::string& group, std::chrono::milliseconds window,
+                                std::size_t max_members);
+  void leave(State& session) noexcept;
+  void receive(State& session, FrameKind kind, std::string bytes);
+  void on_written(State& session);
+
+  MonotonicTime tick(MonotonicTime now) {
+    now_ = now;
+    port_->poll();
+    const MonotonicTime next = std::min(release_paced(), refresh_ice());
+    port_->flush();
+    return next;
+  }
+
+  std::size_t session_count() const noexcept { return sessions_.size(); }
+  const HubOptions& options() const noexcept { return options_; }
+
+  void on_publish(std::string_view group, const Frame& frame) noexcept override;
+  Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept override;
+  void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept override;
+
+ private:
+  using Groups = std::map<std::string, Group, std::less<>>;
+
+  void fan_out(Groups::iterator place, const Frame& frame, const Group::Membership* except);
+  void dispose_if_empty(Groups::iterator place);
+  MonotonicTime release_paced();
+  void relay(State& session, FrameKind kind, std::string bytes);
+
+  void leave_signaling(SignalingState& signaling) noexcept;
+  /// Tells those whose credentials are about to end of new ones; when the next are due.
+  MonotonicTime refresh_ice();
+  std::optional<IceOffer> offer_ice(State& session);
+  void route(State& session, FrameKind kind, std::string_view text);
+  void join(State& session, const SignalingMessage& message);
+  void join_room(State& session, const RoomName& room, std::optional<std::string_view> data);
+  void update_data(State& session, const SignalingMessage& message);
+  void sync(State& session, const SignalingMessage& message);
+  /// Handles what only a peer in a room may send; false if the message is none of that.
+  bool handle_in_room(State& session, const SignalingMessage& message);
+  void forward(State& session, const SignalingMessage& message);
+  void send(const SendTicket& ticket, const Frame& frame);
+  Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
+  void refuse(State& session, const SignalingMessage& message, Errc code,
+              std::string_view detail = {});
+
+  const HubOptions options_;
+  RandomSource* const random_;
+  std::unique_ptr<BackplanePort> port_;
+  Groups groups_;
+  std::list<State> sessions_;
+  std::unordered_map<PeerId, State*> peers_;
+  std::optional<PeerRooms> peer_rooms_;  // once attached
+  std::vector<Groups::iterator> paced_;  // groups that hold frames back
+  std::uint64_t last_source_ = 0;        // given to a session
+  std::uint64_t last_receipt_ = 0;
+  MonotonicTime now_{};
+};
+
+}  // namespace voicechan

@@ -1,0 +1,275 @@
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <utility>
+
+#include "hub_impl.hpp"
+#include "room_message.hpp"
+#include "signaling_message.hpp"
+
+// Signaling: ids, rooms of peers, directed messages and their receipts.
+
+namespace voicechan {
+namespace {
+
+constexpr std::string_view kNotAnObject =
+    "a signaling message is one JSON object in a text frame, not nested too deeply";
+constexpr std::string_view kBadRoom =
+    "\"room\" must be 1 to 200 bytes without slashes and control characters";
+constexpr std::string_view kNoData = "an update has \"data\"";
+constexpr std::string_view kBadRevision = "\"revision\" must be an integer, 0 or more";
+constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
+constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
+
+/// What a client with receipts is told of; nothing while that is open.
+std::optional<std::string_view> receipt_status(Delivery delivery) {
+  switch (delivery) {
+    case Delivery::queued:
+      return std::nullopt;
+    case Delivery::delivered:
+      return "delivered";
+    case Delivery::gone:
+      return "gone";
+    case Delivery::unknown_peer:
+      return "unknown";
+    case Delivery::peer_busy:
+      return "busy";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to,
+                std::string_view detail) {
+  const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
+  transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
+}
+
+void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
+  if (signaling.receipts != nullptr) {
+    for (const SendTicket& ticket : signaling.receipts->unwritten) {
+      port_->report(ticket, Delivery::gone);
+    }
+  }
+  signaling.place = nullptr;
+  if (signaling.id) peers_.erase(*signaling.id);
+}
+
+void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
+  Transport& transport = *session.transport;
+  if (!session.signaling->messages.take(options_.signaling_messages_per_second,
+                                        options_.signaling_burst, now_)) {
+    return send_error(transport, Errc::rate_limited);
+  }
+  if (text.size() > options_.max_signaling_bytes) {
+    return send_error(transport, Errc::too_large);
+  }
+  if (kind != FrameKind::text) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
+  const auto message = parse_signaling_message(text, options_.max_json_depth);
+  if (!message) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
+  if (!message->has_to && message->type == "join") return join(session, *message);
+  if (!message->has_to && session.signaling->place != nullptr &&
+      handle_in_room(session, *message)) {
+    return;
+  }
+  if (!session.signaling->id) return send_error(transport, Errc::not_joined, message->to);
+  if (!message->to) return refuse(session, *message, Errc::bad_message, kBadTo);
+  forward(session, *message);
+}
+
+void Hub::Impl::join(State& session, const SignalingMessage& message) {
+  const auto member = find_member(message, "room");
+  const auto text = member ? string_value(*member) : std::nullopt;
+  std::optional<RoomName> room;
+  if (text) {
+    auto name = RoomName::parse(*text);
+    if (!name) return send_error(*session.transport, Errc::bad_message, {}, kBadRoom);
+    room = *std::move(name);
+  }
+  const auto data = find_member(message, "data");
+  if (room && data && data->size() > options_.max_peer_data_bytes) {
+    return send_error(*session.transport, Errc::too_large);
+  }
+  if (!session.signaling->id) {
+    PeerId::Random random;
+    random_->fill(random.data(), random.size());
+    session.signaling->id = PeerId(port_->address(), random);
+    peers_.emplace(*session.signaling->id, &session);
+  }
+  const bool asks_for_receipts = find_member(message, "receipts") == "true";
+  if (room || asks_for_receipts) session.signaling->need_receipts().is_sender = true;
+  if (room) return join_room(session, *room, data);
+  session.transport->send(Frame::control_text(compose_joined(session.signaling->id->str())));
+}
+
+void Hub::Impl::join_room(State& session, const RoomName& room,
+                          std::optional<std::string_view> data) {
+  Transport& transport = *session.transport;
+  Roster roster;
+  if (session.signaling->place != nullptr && session.signaling->place->room().str() == room.str()) {
+    if (data) session.signaling->place->update(std::string(*data));
+    roster = session.signaling->place->sync(0).roster;
+  } else {
+    Peer peer{*session.signaling->id, session.user, std::string(data.value_or("null"))};
+    auto entered = peer_rooms_->enter(room, std::move(peer), transport, options_.max_room_peers);
+    if (!entered) return send_error(transport, Errc::room_full);  // and stay where he is
+    session.signaling->place = std::move(entered->place);
+    roster = std::move(entered->roster);
+  }
+  const auto ice = offer_ice(session);
+  transport.send(
+      Frame::control_text(compose_joined_room(room, roster, *session.signaling->id, ice)));
+}
+
+std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
+  if (!options_.ice_servers) return std::nullopt;
+  IceOffer offer = options_.ice_servers(session.user.id);
+  const std::chrono::seconds refresh = std::max(offer.ttl * 3 / 4, std::chrono::seconds(1));
+  peer_rooms_->refresh_at(*session.signaling->place, now_ + refresh);
+  return offer;
+}
+
+MonotonicTime Hub::Impl::refresh_ice() {
+  while (const auto peer = peer_rooms_->take_due(now_)) {
+    State& session = *peers_.at(*peer);
+    const auto offer = offer_ice(session);
+    session.transport->send(Frame::control_text(compose_ice_servers(*offer)));
+  }
+  return peer_rooms_->next_due();
+}
+
+bool Hub::Impl::handle_in_room(State& session, const SignalingMessage& message) {
+  if (message.type == "update") {
+    update_data(session, message);
+  } else if (message.type == "sync") {
+    sync(session, message);
+  } else if (message.type == "leave") {
+    const RoomName room = session.signaling->place->room();
+    session.signaling->place = nullptr;
+    session.transport->send(Frame::control_text(compose_left(room)));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Hub::Impl::update_data(State& session, const SignalingMessage& message) {
+  const auto data = find_member(message, "data");
+  if (!data) return send_error(*session.transport, Errc::bad_message, {}, kNoData);
+  if (data->size() > options_.max_peer_data_bytes) {
+    return send_error(*session.transport, Errc::too_large);
+  }
+  session.signaling->place->update(std::string(*data));  // answered when the change comes round
+}
+
+void Hub::Impl::sync(State& session, const SignalingMessage& message) {
+  const std::string_view text = find_member(message, "revision").value_or("");
+  std::uint64_t revision = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, revision);
+  if (error != std::errc() || stop != end) {
+    return send_error(*session.transport, Errc::bad_message, {}, kBadRevision);
+  }
+  const RoomName& room = session.signaling->place->room();
+  const RosterUpdate update = session.signaling->place->sync(revision);
+  session.transport->send(
+      Frame::control_text(compose_synced(room, revision, update, *session.signaling->id)));
+}
+
+void Hub::Impl::forward(State& session, const SignalingMessage& message) {
+  const auto to = PeerId::parse(*message.to);
+  if (!to) return refuse(session, message, Errc::unknown_peer);
+  SendTicket ticket{*session.signaling->id, *to};
+  if (message.msg_id && session.signaling->wants_receipts()) {
+    auto& wanted = session.signaling->receipts->wanted;
+    if (wanted.size() >= Receipts::kMaxWanted) {
+      return refuse(session, message, Errc::rate_limited, kTooManyReceipts);
+    }
+    ticket.receipt = ++last_receipt_;
+    wanted.emplace(ticket.receipt, Receipts::Wanted{std::string(*message.msg_id), *to});
+  }
+  const Frame frame = Frame::control_text(compose_forwarded(message, session.signaling->id->str()));
+  if (session.signaling->place == nullptr) return send(ticket, frame);
+
+  CandidateHold& candidates = session.signaling->place->candidates();
+  const bool is_candidate = message.type == "candidate";
+  const bool is_description = message.type == "offer" || message.type == "answer";
+  std::vector<CandidateHold::Held> released;
+  if ((is_candidate || is_description) && !candidates.may_pass(*to) &&
+      session.signaling->place->sees(*to)) {
+    if (is_candidate) {
+      if (!candidates.hold({ticket, frame})) on_delivery(ticket, Delivery::peer_busy);
+      return;
+    }
+    released = candidates.release(*to);
+  }
+  send(ticket, frame);  // may end the session
+  for (const auto& held : released) send(held.ticket, held.frame);
+}
+
+void Hub::Impl::send(const SendTicket& ticket, const Frame& frame) {
+  if (ticket.to.address() == port_->address()) {
+    on_delivery(ticket, deliver(ticket, frame));
+  } else {
+    port_->send(frame, ticket);
+  }
+}
+
+Delivery Hub::Impl::deliver(const SendTicket& ticket, const Frame& frame) noexcept {
+  const auto peer = peers_.find(ticket.to);
+  if (peer == peers_.end()) return Delivery::unknown_peer;
+  Transport& transport = *peer->second->transport;
+  if (transport.is_congested()) return Delivery::peer_busy;
+  const bool is_reported = ticket.receipt != 0 && transport.notify_when_written();
+  if (is_reported) peer->second->signaling->need_receipts().unwritten.push_back(ticket);
+  transport.send(frame);
+  return ticket.receipt == 0 || is_reported ? Delivery::queued : Delivery::delivered;
+}
+
+void Hub::Impl::on_written(State& session) {
+  if (session.signaling == nullptr || session.signaling->receipts == nullptr) return;
+  for (const SendTicket& ticket : session.signaling->receipts->unwritten) {
+    port_->report(ticket, Delivery::delivered);
+  }
+  session.signaling->receipts->unwritten.clear();
+}
+
+void Hub::Impl::refuse(State& session, const SignalingMessage& message, Errc code,
+                       std::string_view detail) {
+  if (!message.msg_id || !session.signaling->wants_receipts()) {
+    return send_error(*session.transport, code, message.to, detail);
+  }
+  const std::string sentence = make_error_code(code).message();
+  session.transport->send(Frame::control_text(
+      code == Errc::unknown_peer
+          ? compose_receipt(*message.msg_id, "unknown", message.to)
+          : compose_refusal(*message.msg_id, message.to, wire_code(code),
+                            detail.empty() ? std::string_view(sentence) : detail)));
+}
+
+Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexcept {
+  return deliver(ticket, frame);
+}
+
+void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept {
+  if (delivery == Delivery::queued) return;
+  const auto sender = peers_.find(ticket.from);
+  if (sender == peers_.end()) return;
+  if (ticket.receipt != 0) {
+    auto& wanted = sender->second->signaling->receipts->wanted;
+    const auto found = wanted.find(ticket.receipt);
+    if (found == wanted.end()) return;
+    const auto status = receipt_status(delivery);
+    const Receipts::Wanted receipt = std::move(found->second);
+    wanted.erase(found);
+    sender->second->transport->send(
+        Frame::control_text(compose_receipt(receipt.msg_id, *status, receipt.to.str())));
+    return;
+  }
+  send_error(*sender->second->transport,
+             delivery == Delivery::peer_busy ? Errc::peer_busy : Errc::unknown_peer,
+             ticket.to.str());
+}
+
+}  // namespace voicechan
