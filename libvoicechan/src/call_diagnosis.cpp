@@ -39,11 +39,14 @@ class Examination {
     switch (event.kind) {
       case Kind::joined:
         names_[event.from.str()] = event.username;
+        left_.erase(event.from.str());
         return;
       case Kind::left:
+        left_.insert(event.from.str());
         return end_calls_of(event.from, event.time);
       case Kind::message:
-        if (event.to) take_message(event);
+        // A message may have been on its way to somebody who left.
+        if (event.to && left_.count(event.to->str()) == 0) take_message(event);
         return;
       case Kind::refused:
         if (event.code == Errc::too_large) {
@@ -172,6 +175,7 @@ class Examination {
   }
 
   std::map<std::string_view, std::string_view> names_;  // users', of those whose coming is recorded
+  std::set<std::string_view> left_;
   std::map<Pair, Call> calls_;
   std::set<std::pair<Fault, std::string_view>> found_;
   std::vector<Finding> findings_;

@@ -89,7 +89,10 @@ void FlightRecorder::settle(const RoomName& name, std::uint64_t number,
   const auto event =
       std::lower_bound(events.begin(), events.end(), number,
                        [](const FlightEvent& each, std::uint64_t n) { return each.number < n; });
-  if (event != events.end() && event->number == number) event->outcome = outcome;
+  if (event == events.end() || event->number != number) return;
+  const bool is_settled =
+      event->outcome != FlightEvent::Outcome::open && event->outcome != FlightEvent::Outcome::held;
+  if (outcome != FlightEvent::Outcome::queued || !is_settled) event->outcome = outcome;
 }
 
 std::vector<FlightEvent> FlightRecorder::events(const RoomName& name) {

@@ -34,7 +34,7 @@ std::error_code Hub::Impl::attach(Backplane& backplane, std::function<void()> wa
   auto port = backplane.attach(*this, std::move(wake));
   if (!port) return port.error();
   port_ = std::move(*port);
-  peer_rooms_.emplace(*port_, backplane.presence());
+  peer_rooms_.emplace(*port_, backplane.presence(), options_.flight_recorder);
   last_source_ = first_source(port_->address());
   return {};
 }
@@ -158,7 +158,7 @@ void Session::on_written() {
 }
 
 void Session::refuse(Errc reason) {
-  if (state_ != nullptr) send_error(*state_->transport, reason);
+  if (state_ != nullptr) state_->hub->refuse(*state_, reason);
 }
 
 void Session::leave() noexcept {

@@ -78,10 +78,6 @@ struct Session::State : Group::Membership {
   bool is_in_group = false;  // a voice or notifications session
 };
 
-/// Answers a refused message; the code's own sentence is the detail unless there is a better one.
-void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
-                std::string_view detail = {});
-
 class Hub::Impl final : public BackplaneReceiver {
  public:
   using State = Session::State;
@@ -98,6 +94,10 @@ class Hub::Impl final : public BackplaneReceiver {
   void leave(State& session) noexcept;
   void receive(State& session, FrameKind kind, std::string bytes);
   void on_written(State& session);
+  /// Answers a message that is not processed; the code's own sentence is the detail unless there is
+  /// a better one.
+  void refuse(State& session, Errc code, std::optional<std::string_view> to = {},
+              std::string_view detail = {});
 
   MonotonicTime tick(MonotonicTime now) {
     now_ = now;
@@ -126,6 +126,7 @@ class Hub::Impl final : public BackplaneReceiver {
   /// Tells those whose credentials are about to end of new ones; when the next are due.
   MonotonicTime refresh_ice();
   std::optional<IceOffer> offer_ice(State& session);
+  void record_ice_error(State& session, const SignalingMessage& message);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
   void join_room(State& session, const RoomName& room, std::optional<std::string_view> data);
@@ -136,6 +137,12 @@ class Hub::Impl final : public BackplaneReceiver {
   void forward(State& session, const SignalingMessage& message);
   void send(const SendTicket& ticket, const Frame& frame);
   Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
+  /// Records a message of a peer in a room; its number, or 0.
+  std::uint64_t record_message(const State& session, const SignalingMessage& message,
+                               const PeerId& to);
+  void record_outcome(const SendTicket& ticket, Delivery delivery);
+  static void record_refusal(const State& session, Errc code);
+  /// The same, as a receipt if the client wants one.
   void refuse(State& session, const SignalingMessage& message, Errc code,
               std::string_view detail = {});
 

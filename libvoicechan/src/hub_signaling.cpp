@@ -18,6 +18,7 @@ constexpr std::string_view kBadRoom =
     "\"room\" must be 1 to 200 bytes without slashes and control characters";
 constexpr std::string_view kNoData = "an update has \"data\"";
 constexpr std::string_view kBadRevision = "\"revision\" must be an integer, 0 or more";
+constexpr std::string_view kBadErrorCode = "\"error_code\" must be an integer from 300 to 799";
 constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
@@ -38,13 +39,46 @@ std::optional<std::string_view> receipt_status(Delivery delivery) {
   return std::nullopt;
 }
 
-}  // namespace
+FlightEvent::Outcome outcome_of(Delivery delivery) {
+  switch (delivery) {
+    case Delivery::queued:
+      return FlightEvent::Outcome::queued;
+    case Delivery::delivered:
+      return FlightEvent::Outcome::delivered;
+    case Delivery::gone:
+      return FlightEvent::Outcome::gone;
+    case Delivery::unknown_peer:
+      return FlightEvent::Outcome::unknown;
+    case Delivery::peer_busy:
+      return FlightEvent::Outcome::busy;
+  }
+  return FlightEvent::Outcome::open;
+}
 
-void send_error(Transport& transport, Errc code, std::optional<std::string_view> to,
-                std::string_view detail) {
+FlightEvent::Type type_of(const SignalingMessage& message) {
+  if (message.type == "offer") return FlightEvent::Type::offer;
+  if (message.type == "answer") return FlightEvent::Type::answer;
+  if (message.type == "candidate") return FlightEvent::Type::candidate;
+  return FlightEvent::Type::other;
+}
+
+/// A whole number that JSON text stands for.
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
+                std::string_view detail = {}) {
   const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
   transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
 }
+
+}  // namespace
 
 void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
   if (signaling.receipts != nullptr) {
@@ -57,23 +91,22 @@ void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
 }
 
 void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
-  Transport& transport = *session.transport;
   if (!session.signaling->messages.take(options_.signaling_messages_per_second,
                                         options_.signaling_burst, now_)) {
-    return send_error(transport, Errc::rate_limited);
+    return refuse(session, Errc::rate_limited);
   }
   if (text.size() > options_.max_signaling_bytes) {
-    return send_error(transport, Errc::too_large);
+    return refuse(session, Errc::too_large);
   }
-  if (kind != FrameKind::text) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
+  if (kind != FrameKind::text) return refuse(session, Errc::bad_message, {}, kNotAnObject);
   const auto message = parse_signaling_message(text, options_.max_json_depth);
-  if (!message) return send_error(transport, Errc::bad_message, {}, kNotAnObject);
+  if (!message) return refuse(session, Errc::bad_message, {}, kNotAnObject);
   if (!message->has_to && message->type == "join") return join(session, *message);
   if (!message->has_to && session.signaling->place != nullptr &&
       handle_in_room(session, *message)) {
     return;
   }
-  if (!session.signaling->id) return send_error(transport, Errc::not_joined, message->to);
+  if (!session.signaling->id) return refuse(session, Errc::not_joined, message->to);
   if (!message->to) return refuse(session, *message, Errc::bad_message, kBadTo);
   forward(session, *message);
 }
@@ -84,12 +117,12 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
   std::optional<RoomName> room;
   if (text) {
     auto name = RoomName::parse(*text);
-    if (!name) return send_error(*session.transport, Errc::bad_message, {}, kBadRoom);
+    if (!name) return refuse(session, Errc::bad_message, {}, kBadRoom);
     room = *std::move(name);
   }
   const auto data = find_member(message, "data");
   if (room && data && data->size() > options_.max_peer_data_bytes) {
-    return send_error(*session.transport, Errc::too_large);
+    return refuse(session, Errc::too_large);
   }
   if (!session.signaling->id) {
     PeerId::Random random;
@@ -118,6 +151,7 @@ void Hub::Impl::join_room(State& session, const RoomName& room,
     roster = std::move(entered->roster);
   }
   const auto ice = offer_ice(session);
+  if (ice) session.signaling->place->start_using_ice(ice->expires_at);
   transport.send(
       Frame::control_text(compose_joined_room(room, roster, *session.signaling->id, ice)));
 }
@@ -126,7 +160,11 @@ std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
   if (!options_.ice_servers) return std::nullopt;
   IceOffer offer = options_.ice_servers(session.user.id);
   const std::chrono::seconds refresh = std::max(offer.ttl * 3 / 4, std::chrono::seconds(1));
-  peer_rooms_->refresh_at(*session.signaling->place, now_ + refresh);
+  PeerRooms::Place& place = *session.signaling->place;
+  peer_rooms_->refresh_at(place, now_ + refresh);
+  FlightEvent event{FlightEvent::Kind::ice_servers, *session.signaling->id};
+  event.until = offer.expires_at;
+  place.record(std::move(event));
   return offer;
 }
 
@@ -148,6 +186,8 @@ bool Hub::Impl::handle_in_room(State& session, const SignalingMessage& message) 
     const RoomName room = session.signaling->place->room();
     session.signaling->place = nullptr;
     session.transport->send(Frame::control_text(compose_left(room)));
+  } else if (message.type == "ice_error") {
+    record_ice_error(session, message);
   } else {
     return false;
   }
@@ -156,25 +196,32 @@ bool Hub::Impl::handle_in_room(State& session, const SignalingMessage& message) 
 
 void Hub::Impl::update_data(State& session, const SignalingMessage& message) {
   const auto data = find_member(message, "data");
-  if (!data) return send_error(*session.transport, Errc::bad_message, {}, kNoData);
+  if (!data) return refuse(session, Errc::bad_message, {}, kNoData);
   if (data->size() > options_.max_peer_data_bytes) {
-    return send_error(*session.transport, Errc::too_large);
+    return refuse(session, Errc::too_large);
   }
   session.signaling->place->update(std::string(*data));  // answered when the change comes round
 }
 
 void Hub::Impl::sync(State& session, const SignalingMessage& message) {
-  const std::string_view text = find_member(message, "revision").value_or("");
-  std::uint64_t revision = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, revision);
-  if (error != std::errc() || stop != end) {
-    return send_error(*session.transport, Errc::bad_message, {}, kBadRevision);
-  }
+  const auto revision = parse_number<std::uint64_t>(find_member(message, "revision").value_or(""));
+  if (!revision) return refuse(session, Errc::bad_message, {}, kBadRevision);
   const RoomName& room = session.signaling->place->room();
-  const RosterUpdate update = session.signaling->place->sync(revision);
+  const RosterUpdate update = session.signaling->place->sync(*revision);
   session.transport->send(
-      Frame::control_text(compose_synced(room, revision, update, *session.signaling->id)));
+      Frame::control_text(compose_synced(room, *revision, update, *session.signaling->id)));
+}
+
+/// What a browser's `icecandidateerror` says. It is for the record alone.
+void Hub::Impl::record_ice_error(State& session, const SignalingMessage& message) {
+  const auto error_code = parse_number<int>(find_member(message, "error_code").value_or(""));
+  if (!error_code || *error_code < 300 || *error_code > 799) {
+    return refuse(session, message, Errc::bad_message, kBadErrorCode);
+  }
+  FlightEvent event{FlightEvent::Kind::ice_error, *session.signaling->id};
+  event.error_code = *error_code;
+  event.until = session.signaling->place->ice_end();
+  session.signaling->place->record(std::move(event));
 }
 
 void Hub::Impl::forward(State& session, const SignalingMessage& message) {
@@ -191,6 +238,7 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   }
   const Frame frame = Frame::control_text(compose_forwarded(message, session.signaling->id->str()));
   if (session.signaling->place == nullptr) return send(ticket, frame);
+  ticket.flight = record_message(session, message, *to);
 
   CandidateHold& candidates = session.signaling->place->candidates();
   const bool is_candidate = message.type == "candidate";
@@ -199,7 +247,10 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   if ((is_candidate || is_description) && !candidates.may_pass(*to) &&
       session.signaling->place->sees(*to)) {
     if (is_candidate) {
-      if (!candidates.hold({ticket, frame})) on_delivery(ticket, Delivery::peer_busy);
+      if (!candidates.hold({ticket, frame})) return on_delivery(ticket, Delivery::peer_busy);
+      if (ticket.flight != 0) {
+        session.signaling->place->settle(ticket.flight, FlightEvent::Outcome::held);
+      }
       return;
     }
     released = candidates.release(*to);
@@ -235,11 +286,46 @@ void Hub::Impl::on_written(State& session) {
   session.signaling->receipts->unwritten.clear();
 }
 
+std::uint64_t Hub::Impl::record_message(const State& session, const SignalingMessage& message,
+                                        const PeerId& to) {
+  if (!peer_rooms_->is_recording()) return 0;
+  const PeerRooms::Place& place = *session.signaling->place;
+  FlightEvent event{FlightEvent::Kind::message, *session.signaling->id};
+  if (place.sees(to)) event.to = to;  // ids of others are not for those who read the record
+  event.type = type_of(message);
+  event.bytes = message.text.size();
+  const bool is_description =
+      event.type == FlightEvent::Type::offer || event.type == FlightEvent::Type::answer;
+  event.has_candidates =
+      is_description && message.text.find("a=candidate:") != std::string_view::npos;
+  return place.record(std::move(event));
+}
+
+void Hub::Impl::record_outcome(const SendTicket& ticket, Delivery delivery) {
+  const auto sender = peers_.find(ticket.from);
+  if (sender == peers_.end() || sender->second->signaling->place == nullptr) return;
+  sender->second->signaling->place->settle(ticket.flight, outcome_of(delivery));
+}
+
+void Hub::Impl::record_refusal(const State& session, Errc code) {
+  if (session.signaling == nullptr || session.signaling->place == nullptr) return;
+  FlightEvent event{FlightEvent::Kind::refused, *session.signaling->id};
+  event.code = code;
+  session.signaling->place->record(std::move(event));
+}
+
+void Hub::Impl::refuse(State& session, Errc code, std::optional<std::string_view> to,
+                       std::string_view detail) {
+  record_refusal(session, code);
+  send_error(*session.transport, code, to, detail);
+}
+
 void Hub::Impl::refuse(State& session, const SignalingMessage& message, Errc code,
                        std::string_view detail) {
   if (!message.msg_id || !session.signaling->wants_receipts()) {
-    return send_error(*session.transport, code, message.to, detail);
+    return refuse(session, code, message.to, detail);
   }
+  record_refusal(session, code);
   const std::string sentence = make_error_code(code).message();
   session.transport->send(Frame::control_text(
       code == Errc::unknown_peer
@@ -253,6 +339,7 @@ Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexce
 }
 
 void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept {
+  if (ticket.flight != 0) record_outcome(ticket, delivery);
   if (delivery == Delivery::queued) return;
   const auto sender = peers_.find(ticket.from);
   if (sender == peers_.end()) return;

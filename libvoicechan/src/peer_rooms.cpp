@@ -13,6 +13,7 @@ PeerRooms::Place::~Place() {
   }
   room_->places.erase(id_);
   rooms_->presence_->leave(room_->name, id_);
+  record({FlightEvent::Kind::left, id_});
   rooms_->drop_if_empty(*room_);
 }
 
@@ -30,6 +31,16 @@ RosterUpdate PeerRooms::Place::sync(std::uint64_t revision) {
 
 bool PeerRooms::Place::sees(const PeerId& peer) const {
   return rooms_->presence_->contains(room_->name, peer);
+}
+
+std::uint64_t PeerRooms::Place::record(FlightEvent event) const {
+  if (rooms_->recorder_ == nullptr) return 0;
+  event.user = user_;
+  return rooms_->recorder_->record(room_->name, std::move(event));
+}
+
+void PeerRooms::Place::settle(std::uint64_t number, FlightEvent::Outcome outcome) const {
+  if (rooms_->recorder_ != nullptr) rooms_->recorder_->settle(room_->name, number, outcome);
 }
 
 void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
@@ -55,14 +66,18 @@ Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Tra
                             : std::make_shared<Room>(Room{name, port_->subscribe(group), {}});
   if (found == rooms_.end()) rooms_.emplace(group, room);
   const PeerId id = peer.id;
+  const UserId user = peer.user.id;
+  FlightEvent event{FlightEvent::Kind::joined, id};
+  event.username = peer.user.username;
   auto roster = presence_->enter(name, std::move(peer), max);
   if (!roster) {
     drop_if_empty(*room);
     return roster.error();
   }
-  auto place =
-      std::unique_ptr<Place>(new Place(*this, std::move(room), id, transport, roster->revision));
+  auto place = std::unique_ptr<Place>(
+      new Place(*this, std::move(room), id, user, transport, roster->revision));
   place->room_->places.emplace(id, place.get());
+  place->record(std::move(event));
   return Entered{std::move(place), *std::move(roster)};
 }
 

@@ -13,6 +13,7 @@
 #include "candidate_hold.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
+#include "voicechan/flight_recorder.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/presence.hpp"
 #include "voicechan/transport.hpp"
@@ -39,15 +40,25 @@ class PeerRooms {
     /// Whether a peer is in the same room.
     bool sees(const PeerId& peer) const;
 
+    /// Records an event of this peer; its number, or 0 if nothing is recorded.
+    std::uint64_t record(FlightEvent event) const;
+    void settle(std::uint64_t number, FlightEvent::Outcome outcome) const;
+
+    /// The peer has asked for ICE servers and got credentials valid up to `end`. It may be using
+    /// these however often it is told of new ones.
+    void start_using_ice(WallTime end) { ice_end_ = end; }
+    std::optional<WallTime> ice_end() const noexcept { return ice_end_; }
+
     CandidateHold& candidates() noexcept { return candidates_; }
 
    private:
     friend class PeerRooms;
-    Place(PeerRooms& rooms, std::shared_ptr<Room> room, const PeerId& id, Transport& transport,
-          std::uint64_t revision)
+    Place(PeerRooms& rooms, std::shared_ptr<Room> room, const PeerId& id, UserId user,
+          Transport& transport, std::uint64_t revision)
         : rooms_(&rooms),
           room_(std::move(room)),
           id_(id),
+          user_(user),
           transport_(&transport),
           seen_(revision) {}
 
@@ -57,14 +68,19 @@ class PeerRooms {
     PeerRooms* const rooms_;
     const std::shared_ptr<Room> room_;
     const PeerId id_;
+    const UserId user_;
     Transport* const transport_;
     CandidateHold candidates_;  // of this peer for others
     std::optional<std::multimap<MonotonicTime, Place*>::iterator> refresh_;
+    std::optional<WallTime> ice_end_;
     std::uint64_t seen_;  // the peer knows of all changes up to this revision
   };
 
-  /// Both must outlive this.
-  PeerRooms(BackplanePort& port, Presence& presence) : port_(&port), presence_(&presence) {}
+  /// All must outlive this. `recorder` may be null.
+  PeerRooms(BackplanePort& port, Presence& presence, FlightRecorder* recorder)
+      : port_(&port), presence_(&presence), recorder_(recorder) {}
+
+  bool is_recording() const noexcept { return recorder_ != nullptr; }
 
   struct Entered {
     std::unique_ptr<Place> place;
@@ -95,6 +111,7 @@ class PeerRooms {
 
   BackplanePort* const port_;
   Presence* const presence_;
+  FlightRecorder* const recorder_;
   std::map<std::string, std::shared_ptr<Room>, std::less<>> rooms_;  // by group
   std::multimap<MonotonicTime, Place*> refreshes_;                   // one of each place at most
 };

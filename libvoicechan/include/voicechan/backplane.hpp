@@ -33,6 +33,8 @@ struct SendTicket {
   PeerId to;
   /// The sending hub's number for a message whose delivery is to be reported; 0: not wanted.
   std::uint64_t receipt = 0;
+  /// The message's number in the sending hub's `FlightRecorder`; 0: it is in none.
+  std::uint64_t flight = 0;
 };
 
 /// What a backplane hands to one hub. Implemented by `Hub`. Called from within

@@ -61,7 +61,7 @@ struct FlightEvent {
   Outcome outcome = Outcome::open;  // of message
   Errc code{};                      // of refused
   int error_code = 0;               // of ice_error
-  std::size_t bytes = 0;            // of message and refused; 0: not known
+  std::size_t bytes = 0;            // of message
   std::optional<WallTime> until{};  // of ice_servers and ice_error
 };
 
@@ -89,7 +89,8 @@ class FlightRecorder {
   /// Adds an event of now; its number, by which `settle` finds it. Numbers are never given twice.
   std::uint64_t record(const RoomName& room, FlightEvent event) VOICECHAN_EXCLUDES(mutex_);
 
-  /// Sets what became of a message. Does nothing if it is not in the record any more.
+  /// Sets what became of a message; `queued` only if nothing is known yet. Does nothing if it is
+  /// not in the record any more.
   void settle(const RoomName& room, std::uint64_t number, FlightEvent::Outcome outcome)
       VOICECHAN_EXCLUDES(mutex_);
 

@@ -17,6 +17,8 @@
 
 namespace voicechan {
 
+class FlightRecorder;
+
 /// The group that a voice room's sessions are in: "voice_<room>".
 std::string voice_group(const RoomName& room);
 
@@ -39,6 +41,8 @@ struct HubOptions {
   /// ends. Empty: nothing. Called on the hub's thread; what it throws comes out of
   /// `Session::receive`, or of `Hub::tick`.
   std::function<IceOffer(UserId)> ice_servers;
+  /// Where it is recorded what happens in signaling rooms; it must outlive the hub. Null: nowhere.
+  FlightRecorder* flight_recorder = nullptr;
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;
