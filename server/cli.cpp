@@ -142,6 +142,11 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->check(not_empty())
       ->type_name("FILE");
   serve
+      .add_option("--operator-key-file", options.operator_key_file,
+                  "Who presents the key in it may see what happened in any signaling room")
+      ->check(not_empty())
+      ->type_name("FILE");
+  serve
       .add_option_function<std::string>(
           "--log-level",
           [&line](const std::string& name) { line.log_level = spdlog::level::from_str(name); },

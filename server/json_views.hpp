@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "http_codec.hpp"
+#include "voicechan/call_diagnosis.hpp"
+#include "voicechan/flight_recorder.hpp"
 #include "voicechan/model.hpp"
 
 // The JSON bodies of the REST API.
@@ -18,6 +20,11 @@ std::string to_json(const std::vector<Channel>& channels);
 
 /// {"id", "voice_channel", "addressee", "inviter", "status", "created_at"}
 std::string to_json(const Invitation& invitation);
+
+/// {"room", "events": [{"time", "kind", "from", "user_id", …}], "findings": [{"name", "time",
+/// "peers", "detail"}]}
+std::string to_json(const RoomName& room, const std::vector<FlightEvent>& events,
+                    const std::vector<Finding>& findings);
 
 /// One refused field and why.
 using FieldError = std::pair<std::string_view, std::string_view>;

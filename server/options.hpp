@@ -92,6 +92,8 @@ struct ServerOptions {
   JwtOptions jwt;
   /// STUN and TURN servers for clients (`parse_ice_config`). Empty: there are none.
   std::string ice_file;
+  /// The key of who may see every room's record (`OperatorKey`). Empty: nobody.
+  std::string operator_key_file;
   HubOptions hub = paced_hub_options();
   Deadlines deadlines;
   /// From the first signal to the end of the process.

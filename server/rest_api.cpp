@@ -196,10 +196,15 @@ HttpResponse RestApi::fail(std::error_code error) {
 std::optional<HttpResponse> RestApi::handle(const HttpRequest& request, const Route& route,
                                             const ClientAddress& address, NewUsers new_users) {
   const auto key = find_authorization_key(request);
-  const auto user =
-      key_guard_->check(address, key, [&] { return authenticator_->identify(key, new_users); });
+  bool is_operator = false;
+  const auto user = key_guard_->check(address, key, [&]() -> Result<Identity> {
+    is_operator = route.endpoint == Endpoint::trace && key && traces_ != nullptr &&
+                  traces_->is_operator(*key);
+    return is_operator ? Identity{} : authenticator_->identify(key, new_users);
+  });
   if (user.error() == CredentialErrc::new_subject) return std::nullopt;
   if (!user) return fail(user.error());
+  if (is_operator) return make_ok_response(traces_->show(*route.room));
   return answer(*user, request, route);
 }
 
@@ -217,6 +222,8 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
       return invite(user, request.body);
     case Endpoint::ice_servers:
       return list_ice_servers(user);
+    case Endpoint::trace:
+      return show_trace(user, *route.room);
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:
@@ -318,6 +325,12 @@ HttpResponse RestApi::list_ice_servers(const Identity& user) {
   return make_ok_response(R"({"ice_servers":)" + offer.servers + R"(,"expires_at":")" +
                           format_rfc3339(offer.expires_at) + R"(","ttl":)" +
                           std::to_string(offer.ttl.count()) + '}');
+}
+
+/// Who may not see a room's record does not learn whether there is one.
+HttpResponse RestApi::show_trace(const Identity& user, const RoomName& room) {
+  auto trace = traces_ == nullptr ? std::nullopt : traces_->show_to(user.id, room);
+  return trace ? make_ok_response(*std::move(trace)) : make_detail_response(404, "Not found.");
 }
 
 }  // namespace voicechan::server

@@ -9,6 +9,7 @@
 #include "http_codec.hpp"
 #include "ice_servers.hpp"
 #include "key_guard.hpp"
+#include "room_traces.hpp"
 #include "router.hpp"
 #include "user_counts.hpp"
 #include "voicechan/directory.hpp"
@@ -41,17 +42,18 @@ HttpResponse make_failure_response(std::error_code error);
 class RestApi {
  public:
   /// All of them must outlive it. A body nested deeper than `max_json_depth` is refused. Without
-  /// `ice_servers` there are none.
+  /// `ice_servers`, and without `traces`, there are none.
   RestApi(Directory& directory, Store& store, const Authenticator& authenticator,
           KeyGuard& key_guard, UserCounts& user_counts, std::size_t max_json_depth,
-          const IceServers* ice_servers = nullptr) noexcept
+          const IceServers* ice_servers = nullptr, const RoomTraces* traces = nullptr) noexcept
       : directory_(&directory),
         store_(&store),
         authenticator_(&authenticator),
         key_guard_(&key_guard),
         user_counts_(&user_counts),
         max_json_depth_(max_json_depth),
-        ice_servers_(ice_servers) {}
+        ice_servers_(ice_servers),
+        traces_(traces) {}
 
   /// Answers a request of the client at `address` to a REST endpoint that `answer_early` let pass.
   /// Nothing if that takes a new user and there may be none here: ask again where there may.
@@ -68,6 +70,7 @@ class RestApi {
   HttpResponse get_channel(const Identity& user, ChannelId id);
   HttpResponse invite(const Identity& user, const std::string& body);
   HttpResponse list_ice_servers(const Identity& user);
+  HttpResponse show_trace(const Identity& user, const RoomName& room);
 
   Directory* directory_;
   Store* store_;
@@ -76,6 +79,7 @@ class RestApi {
   UserCounts* user_counts_;
   std::size_t max_json_depth_;
   const IceServers* ice_servers_;
+  const RoomTraces* traces_;
   FaultLog fault_log_;
 };
 

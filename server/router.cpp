@@ -103,6 +103,13 @@ std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
       found.endpoint = Endpoint::ice_servers;
       return found;
     }
+    if (segments[2] == "signaling" && segments.size() == 5 && segments[4] == "trace") {
+      Result<RoomName> room = RoomName::parse(segments[3]);
+      if (!room) return std::nullopt;
+      found.endpoint = Endpoint::trace;
+      found.room = std::move(*room);
+      return found;
+    }
     if (segments[2] != "voice_channels") return std::nullopt;
     if (segments.size() == 3) {
       found.endpoint = Endpoint::channels;
@@ -125,6 +132,7 @@ bool is_websocket(Endpoint endpoint) noexcept {
     case Endpoint::channel:
     case Endpoint::invite:
     case Endpoint::ice_servers:
+    case Endpoint::trace:
     case Endpoint::livez:
     case Endpoint::readyz:
       return false;
@@ -148,6 +156,7 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
       return "OPTIONS, POST";
     case Endpoint::channel:
     case Endpoint::ice_servers:
+    case Endpoint::trace:
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
     case Endpoint::notifications_socket:

@@ -17,6 +17,7 @@ enum class Endpoint {
   channel,               // /api/voice_channels/voice_channels/<ID>/
   invite,                // /api/voice_channels/invite/
   ice_servers,           // /api/voice_channels/ice_servers/
+  trace,                 // /api/voice_channels/signaling/<room_name>/trace/
   voice_socket,          // /ws/voice/<room_name>/
   signaling_socket,      // /ws/signaling/
   notifications_socket,  // /ws/notifications/
@@ -36,7 +37,7 @@ bool is_allowed(Endpoint endpoint, std::string_view method) noexcept;
 struct Route {
   Endpoint endpoint;
   ChannelId channel;             // of Endpoint::channel
-  std::optional<RoomName> room;  // of Endpoint::voice_socket
+  std::optional<RoomName> room;  // of Endpoint::voice_socket and Endpoint::trace
   /// Query parameters, percent-decoded (and `+` as a space), in order.
   std::vector<std::pair<std::string, std::string>> query;
 

@@ -65,6 +65,10 @@ std::unique_ptr<IceServers> make_ice_servers(const std::string& file) {
   return std::make_unique<IceServers>(file, system_clock());
 }
 
+std::unique_ptr<OperatorKey> make_operator_key(const std::string& file) {
+  return file.empty() ? nullptr : std::make_unique<OperatorKey>(file);
+}
+
 std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
   if (options.jwks_file.empty()) return nullptr;
   return std::make_unique<JwtVerifier>(options, system_clock());
@@ -77,6 +81,9 @@ Server::Server(ServerOptions options, Store& store)
       backplane_(random_node()),
       directory_(store, backplane_, system_clock(), options_.quotas),
       ice_servers_(make_ice_servers(options_.ice_file)),
+      flight_recorder_(system_clock()),
+      operator_key_(make_operator_key(options_.operator_key_file)),
+      traces_(flight_recorder_, backplane_.presence(), operator_key_.get()),
       jwt_(make_jwt_verifier(options_.jwt)),
       authenticator_(store, jwt_.get()),
       key_guard_(options_.key_guard),
@@ -85,7 +92,7 @@ Server::Server(ServerOptions options, Store& store)
       user_counts_(options_.users),
       origins_(options_.origins),
       rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
-                options_.hub.max_json_depth, ice_servers_.get()),
+                options_.hub.max_json_depth, ice_servers_.get(), &traces_),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
       listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
       write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {
@@ -93,11 +100,11 @@ Server::Server(ServerOptions options, Store& store)
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
   const unsigned workers = worker_count(options_.workers);
-  const SharedServices services{options_,           backplane_,     rest_api_,
-                                ice_servers_.get(), authenticator_, pool_,
-                                listing_pool_,      write_pool_,    connection_counts_,
-                                connection_rate_,   user_counts_,   key_guard_,
-                                origins_,           phase_,         workers};
+  const SharedServices services{
+      options_,         backplane_,   rest_api_,     ice_servers_.get(), flight_recorder_,
+      authenticator_,   pool_,        listing_pool_, write_pool_,        connection_counts_,
+      connection_rate_, user_counts_, key_guard_,    origins_,           phase_,
+      workers};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();

@@ -13,14 +13,17 @@
 #include "credential_watch.hpp"
 #include "ice_servers.hpp"
 #include "key_guard.hpp"
+#include "operator_key.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "rest_api.hpp"
+#include "room_traces.hpp"
 #include "service_phase.hpp"
 #include "tls.hpp"
 #include "user_counts.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/directory.hpp"
+#include "voicechan/flight_recorder.hpp"
 #include "voicechan/store.hpp"
 #include "worker.hpp"
 
@@ -32,7 +35,7 @@ class Server {
  public:
   /// Binds the address and starts to serve. `store` must outlive the server. Throws
   /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
-  /// used, std::runtime_error if the keys of JWTs or the ICE servers cannot.
+  /// used, std::runtime_error if the keys of JWTs, the ICE servers or the operator's key cannot.
   Server(ServerOptions options, Store& store);
   /// As `end`.
   ~Server();
@@ -64,7 +67,10 @@ class Server {
   InProcessBackplane backplane_;
   Directory directory_;
   std::unique_ptr<IceServers> ice_servers_;  // if there are some
-  std::unique_ptr<JwtVerifier> jwt_;         // if there are JWTs
+  FlightRecorder flight_recorder_;
+  std::unique_ptr<OperatorKey> operator_key_;  // if there is one
+  RoomTraces traces_;
+  std::unique_ptr<JwtVerifier> jwt_;  // if there are JWTs
   Authenticator authenticator_;
   KeyGuard key_guard_;
   ConnectionCounts connection_counts_;

@@ -29,6 +29,7 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, Transp
     case Endpoint::channel:
     case Endpoint::invite:
     case Endpoint::ice_servers:
+    case Endpoint::trace:
     case Endpoint::livez:
     case Endpoint::readyz:
       break;

@@ -36,6 +36,7 @@ MonotonicTime::duration drain_spread(const ServerOptions& options, std::size_t w
 std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<void()> wake) {
   HubOptions options = services.options.hub;
   options.signaling_messages_per_second = 0;  // counted by the connection, which can be closed
+  options.flight_recorder = &services.flight_recorder;
   if (services.ice_servers != nullptr) {
     options.ice_servers = [servers = services.ice_servers](UserId user) {
       return servers->make_offer(user);

@@ -30,6 +30,7 @@
 #include "stall_guard.hpp"
 #include "tls.hpp"
 #include "user_counts.hpp"
+#include "voicechan/flight_recorder.hpp"
 #include "voicechan/hub.hpp"
 
 namespace voicechan::server {
@@ -40,6 +41,7 @@ struct SharedServices {
   Backplane& backplane;
   RestApi& rest_api;
   const IceServers* ice_servers;  // null: there are none
+  FlightRecorder& flight_recorder;
   Authenticator& authenticator;
   BlockingPool& pool;          // what reads
   BlockingPool& listing_pool;  // what reads much

@@ -232,6 +232,11 @@ TEST(CommandLineTest, TakesAFileOfIceServers) {
   EXPECT_EQ(parse({"serve", "--ice-config", "file"}).server.ice_file, "file");
 }
 
+TEST(CommandLineTest, TakesAFileWithTheOperatorsKey) {
+  EXPECT_EQ(parse({"serve"}).server.operator_key_file, "");
+  EXPECT_EQ(parse({"serve", "--operator-key-file", "file"}).server.operator_key_file, "file");
+}
+
 TEST(CommandLineTest, ThereAreNoJwtsByDefault) {
   EXPECT_EQ(parse({"serve"}).server.jwt.jwks_file, "");
 }

@@ -46,6 +46,7 @@ TEST(RouterTest, FindsEveryEndpoint) {
   EXPECT_EQ(endpoint_of("/api/voice_channels/voice_channels/5/"), Endpoint::channel);
   EXPECT_EQ(endpoint_of("/api/voice_channels/invite/"), Endpoint::invite);
   EXPECT_EQ(endpoint_of("/api/voice_channels/ice_servers/"), Endpoint::ice_servers);
+  EXPECT_EQ(endpoint_of("/api/voice_channels/signaling/team/trace/"), Endpoint::trace);
   EXPECT_EQ(endpoint_of("/ws/voice/general/"), Endpoint::voice_socket);
   EXPECT_EQ(endpoint_of("/ws/signaling/"), Endpoint::signaling_socket);
   EXPECT_EQ(endpoint_of("/ws/notifications/"), Endpoint::notifications_socket);
@@ -58,18 +59,37 @@ TEST(RouterTest, TrailingSlashMakesNoDifference) {
   EXPECT_EQ(channel_of("/api/voice_channels/voice_channels/5"), 5);
   EXPECT_EQ(endpoint_of("/api/voice_channels/invite"), Endpoint::invite);
   EXPECT_EQ(endpoint_of("/api/voice_channels/ice_servers"), Endpoint::ice_servers);
+  EXPECT_EQ(room_of("/api/voice_channels/signaling/team/trace"), "team");
   EXPECT_EQ(room_of("/ws/voice/general"), "general");
   EXPECT_EQ(endpoint_of("/ws/signaling"), Endpoint::signaling_socket);
   EXPECT_EQ(endpoint_of("/ws/notifications?a=b"), Endpoint::notifications_socket);
 }
 
 TEST(RouterTest, UnknownPathIsNotFound) {
-  for (const char* target :
-       {"/", "/api", "/api/", "/api/voice_channels", "/api/voice_channels/other/", "/ws", "/ws/",
-        "/ws/voice", "/ws/voice/", "/ws/other/", "/ws/signaling/more/", "/ws/notifications/1",
-        "/ws/voice/a/b/", "/api/voice_channels/invite/1", "/api/voice_channels/ice_servers/1/",
-        "/voice_channels/", "/api/voice_channels/voice_channels/1/2/",
-        "/api/voice_channels/voice_channels/x/"}) {
+  for (const char* target : {"/",
+                             "/api",
+                             "/api/",
+                             "/api/voice_channels",
+                             "/api/voice_channels/other/",
+                             "/ws",
+                             "/ws/",
+                             "/ws/voice",
+                             "/ws/voice/",
+                             "/ws/other/",
+                             "/ws/signaling/more/",
+                             "/ws/notifications/1",
+                             "/ws/voice/a/b/",
+                             "/api/voice_channels/invite/1",
+                             "/api/voice_channels/ice_servers/1/",
+                             "/api/voice_channels/signaling/",
+                             "/api/voice_channels/signaling/a/",
+                             "/api/voice_channels/signaling/a/b/trace/",
+                             "/api/voice_channels/signaling//trace/",
+                             "/api/voice_channels/signaling/a%00/trace/",
+                             "/api/voice_channels/signaling/a/trace/1/",
+                             "/voice_channels/",
+                             "/api/voice_channels/voice_channels/1/2/",
+                             "/api/voice_channels/voice_channels/x/"}) {
     EXPECT_EQ(refusal(target), RouteError::not_found) << target;
   }
 }
@@ -200,6 +220,7 @@ TEST(RouterTest, OnlyTheSocketPathsAreWebSockets) {
   EXPECT_FALSE(is_websocket(Endpoint::channel));
   EXPECT_FALSE(is_websocket(Endpoint::invite));
   EXPECT_FALSE(is_websocket(Endpoint::ice_servers));
+  EXPECT_FALSE(is_websocket(Endpoint::trace));
   EXPECT_TRUE(is_websocket(Endpoint::voice_socket));
   EXPECT_TRUE(is_websocket(Endpoint::signaling_socket));
   EXPECT_TRUE(is_websocket(Endpoint::notifications_socket));
@@ -210,6 +231,7 @@ TEST(RouterTest, AllowedMethodsAreThoseOfTheContract) {
   EXPECT_EQ(allowed_methods(Endpoint::channel), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allowed_methods(Endpoint::invite), "OPTIONS, POST");
   EXPECT_EQ(allowed_methods(Endpoint::ice_servers), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allowed_methods(Endpoint::trace), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allowed_methods(Endpoint::voice_socket), "GET, HEAD, OPTIONS");
 }
 

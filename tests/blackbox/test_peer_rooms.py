@@ -335,7 +335,7 @@ class ReferenceTest(RoomCase):
         sent_by_clients = [{"type": "join"}, {"type": "join", "receipts": True},
                            {"type": "join", "room": "str", "data": "data"},
                            {"type": "update", "data": "data"}, {"type": "sync", "revision": 1},
-                           {"type": "leave"}]
+                           {"type": "leave"}, {"type": "ice_error", "error_code": 1}]
         known = [self.shape(message) for message in seen + sent_by_clients]
         examples = [self.shape(message) for message in self.examples()]
         for example in examples:
