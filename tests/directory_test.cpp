@@ -9,6 +9,7 @@
 
 #include "fake_transport.hpp"
 #include "in_process_presence.hpp"
+#include "in_process_voice_presence.hpp"
 
 namespace voicechan {
 namespace {
@@ -31,11 +32,13 @@ class FakeBackplane final : public Backplane {
     frames.push_back(frame);
   }
   Presence& presence() noexcept override { return presence_; }
+  VoicePresence& voice_presence() noexcept override { return voice_presence_; }
   std::vector<std::string> groups;
   std::vector<Frame> frames;
 
  private:
   InProcessPresence presence_{*this};
+  InProcessVoicePresence voice_presence_{*this};
 };
 
 /// A store whose disk is full.

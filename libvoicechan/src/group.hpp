@@ -32,14 +32,15 @@ class Group {
   /// within speech, so that a conversation is paced throughout.
   static constexpr std::chrono::milliseconds kSpeakersAreRemembered{500};
 
-  /// `window`: at least this time lies between two releases; zero: nothing ever waits.
+  /// `window`: at least this time lies between two releases; zero: nothing ever waits. Without a
+  /// subscription the members are counted elsewhere, and nothing can be published.
   explicit Group(std::unique_ptr<Subscription> subscription, std::chrono::milliseconds window = {})
       : subscription_(std::move(subscription)), window_(window) {}
 
   /// False, and nothing is added, if all hubs together have `max_members` already.
   [[nodiscard]] bool add(Membership& membership, Transport& transport,
                          std::size_t max_members = kNoLimit) {
-    if (!subscription_->try_add_member(max_members)) return false;
+    if (subscription_ != nullptr && !subscription_->try_add_member(max_members)) return false;
     membership.index = members_.size();
     members_.push_back(
         {&membership, &transport, reinterpret_cast<std::uintptr_t>(transport.hot_memory())});
@@ -50,7 +51,7 @@ class Group {
   void remove(Membership& membership) noexcept {
     const std::size_t index = membership.index;
     --member_count_;
-    subscription_->remove_member();
+    if (subscription_ != nullptr) subscription_->remove_member();
     if (is_sending_ || has_waiting()) {
       members_[index] = {};
       has_holes_ = true;
@@ -70,6 +71,13 @@ class Group {
     if (!must_wait && !is_sending_) send_waiting();
   }
 
+  /// Sends what nobody of the group says: it waits for frames before it, and for nothing else.
+  void announce(const Frame& frame) noexcept {
+    const bool must_wait = has_waiting() || is_sending_;
+    waiting_.push_back({frame, members_.size(), kNobody});
+    if (!must_wait) send_waiting();
+  }
+
   /// Frames wait for `release`.
   bool is_held() const noexcept { return has_waiting() && !is_sending_; }
   /// When `release` is due.
@@ -81,6 +89,9 @@ class Group {
 
   /// To the members that other hubs have.
   void publish(const Frame& frame) { subscription_->publish(frame); }
+
+  std::size_t size() const noexcept { return member_count_; }
+  Subscription& subscription() noexcept { return *subscription_; }
 
   /// True if nobody is left and no fan-out runs: the group can be destroyed.
   bool is_disposable() const noexcept { return member_count_ == 0 && !is_sending_; }

@@ -6,15 +6,6 @@
 #include "hub_impl.hpp"
 
 namespace voicechan {
-namespace {
-
-/// Where a hub begins to count its sessions, so that two hubs hardly ever give the same number. The
-/// odd constant (2^64 divided by the golden ratio) spreads neighbouring addresses.
-std::uint64_t first_source(HubAddress address) noexcept {
-  return (address.node << 16 ^ address.hub) * 0x9E37'79B9'7F4A'7C15;
-}
-
-}  // namespace
 
 std::string voice_group(const RoomName& room) { return "voice_" + room.str(); }
 
@@ -35,28 +26,36 @@ std::error_code Hub::Impl::attach(Backplane& backplane, std::function<void()> wa
   if (!port) return port.error();
   port_ = std::move(*port);
   peer_rooms_.emplace(*port_, backplane.presence(), options_.flight_recorder);
-  last_source_ = first_source(port_->address());
+  voice_presence_ = &backplane.voice_presence();
   return {};
 }
 
-Session Hub::Impl::open(Role role, Identity user, Transport& transport) {
-  State& session = sessions_.emplace_front(*this, role, std::move(user), transport, ++last_source_);
+Session Hub::Impl::open(Role role, Transport& transport) {
+  State& session = sessions_.emplace_front(*this, role, transport);
   session.place = sessions_.begin();
-  if (role == Role::signaling) {
-    session.signaling = std::make_unique<SignalingState>(options_.signaling_burst);
-  }
   return Session(&session);
 }
 
-Result<Session> Hub::Impl::open_in_group(Role role, Identity user, Transport& transport,
-                                         const std::string& group, std::chrono::milliseconds window,
+Session Hub::Impl::open_signaling(Identity user, Transport& transport) {
+  Session session = open(Role::signaling, transport);
+  session.state_->signaling =
+      std::make_unique<SignalingState>(std::move(user), options_.signaling_burst);
+  return session;
+}
+
+Hub::Impl::Groups::iterator Hub::Impl::find_or_add_group(const std::string& group,
+                                                         std::chrono::milliseconds window) {
+  const auto place = groups_.find(group);
+  if (place != groups_.end()) return place;
+  return groups_.try_emplace(group, port_->subscribe(group), window).first;
+}
+
+Result<Session> Hub::Impl::open_in_group(Role role, Transport& transport, const std::string& group,
+                                         std::chrono::milliseconds window,
                                          std::size_t max_members) {
-  auto place = groups_.find(group);
-  if (place == groups_.end()) {
-    place = groups_.try_emplace(group, port_->subscribe(group), window).first;
-  }
-  Session session = open(role, std::move(user), transport);
-  if (!place->second.add(*session.state_, transport, max_members)) {
+  const auto place = find_or_add_group(group, window);
+  Session session = open(role, transport);
+  if (!place->second.plain.add(*session.state_, transport, max_members)) {
     dispose_if_empty(place);
     return Errc::room_full;
   }
@@ -67,25 +66,26 @@ Result<Session> Hub::Impl::open_in_group(Role role, Identity user, Transport& tr
 
 void Hub::Impl::leave(State& session) noexcept {
   if (session.signaling != nullptr) leave_signaling(*session.signaling);
-  if (session.is_in_group) {
-    session.group_place->second.remove(session);
-    dispose_if_empty(session.group_place);
-  }
+  if (session.is_in_group) leave_group(session);
   sessions_.erase(session.place);
 }
 
-void Hub::Impl::fan_out(Groups::iterator place, const Frame& frame,
-                        const Group::Membership* except) {
-  Group& group = place->second;
-  const bool was_held = group.is_held();
-  group.fan_out(frame, except, now_);
-  if (group.is_held() && !was_held) paced_.push_back(place);
+void Hub::Impl::fan_out(Groups::iterator place, const Frame& frame, State* from) {
+  VoiceWatchers::Place* const watcher = from != nullptr ? from->watch.get() : nullptr;
+  place->second.fan_out(frame, watcher == nullptr ? from : nullptr, watcher, now_);
+  note_paced(place);
   dispose_if_empty(place);
+}
+
+void Hub::Impl::note_paced(Groups::iterator place) {
+  if (place->second.is_paced || !place->second.is_held()) return;
+  place->second.is_paced = true;
+  paced_.push_back(place);
 }
 
 void Hub::Impl::dispose_if_empty(Groups::iterator place) {
   if (!place->second.is_disposable()) return;
-  if (place->second.is_held()) paced_.erase(std::find(paced_.begin(), paced_.end(), place));
+  if (place->second.is_paced) paced_.erase(std::find(paced_.begin(), paced_.end(), place));
   groups_.erase(place);
 }
 
@@ -93,13 +93,15 @@ void Hub::Impl::dispose_if_empty(Groups::iterator place) {
 MonotonicTime Hub::Impl::release_paced() {
   for (std::size_t i = 0; i < paced_.size();) {
     const auto place = paced_[i];
-    if (place->second.next_release() > now_) {
+    if (place->second.is_held() && place->second.next_release() > now_) {
       ++i;
       continue;
     }
     paced_[i] = paced_.back();
     paced_.pop_back();
+    place->second.is_paced = false;
     place->second.release(now_);  // may change `paced_`; who is skipped by that is due at once
+    note_paced(place);
     dispose_if_empty(place);
   }
   MonotonicTime next = MonotonicTime::max();
@@ -110,6 +112,9 @@ MonotonicTime Hub::Impl::release_paced() {
 void Hub::Impl::receive(State& session, FrameKind kind, std::string bytes) {
   switch (session.role) {
     case Role::voice:
+      if (session.watch != nullptr && kind == FrameKind::text) {
+        return take_member_message(session, bytes);
+      }
       relay(session, kind, std::move(bytes));
       return;
     case Role::signaling:
@@ -122,14 +127,15 @@ void Hub::Impl::receive(State& session, FrameKind kind, std::string bytes) {
 
 void Hub::Impl::relay(State& session, FrameKind kind, std::string bytes) {
   const Frame frame(kind, kind == FrameKind::text ? FrameClass::control : FrameClass::media,
-                    std::move(bytes), session.source);
-  session.group_place->second.publish(frame);
+                    std::move(bytes), session.since);
+  session.group_place->second.plain.publish(frame);
   fan_out(session.group_place, frame, &session);
 }
 
 void Hub::Impl::on_publish(std::string_view group, const Frame& frame) noexcept {
   const auto place = groups_.find(group);
   if (place != groups_.end()) return fan_out(place, frame, nullptr);
+  on_members_change(group, frame);
   peer_rooms_->on_publish(group, frame);
 }
 
@@ -177,20 +183,18 @@ Result<std::unique_ptr<Hub>> Hub::attach(Backplane& backplane, HubOptions option
   return std::unique_ptr<Hub>(new Hub(std::move(impl)));
 }
 
-Result<Session> Hub::join_voice(Identity user, const RoomName& room, Transport& transport) {
-  return impl_->open_in_group(Role::voice, std::move(user), transport, voice_group(room),
-                              impl_->options().pacing_window, impl_->options().max_room_members);
+Result<Session> Hub::join_voice(Identity user, const RoomName& room, Transport& transport,
+                                VoiceProtocol protocol) {
+  return impl_->join_voice(std::move(user), room, transport, protocol);
 }
 
 Session Hub::open_signaling(Identity user, Transport& transport) {
-  return impl_->open(Role::signaling, std::move(user), transport);
+  return impl_->open_signaling(std::move(user), transport);
 }
 
 Session Hub::open_notifications(Identity user, Transport& transport) {
   const std::string group = notification_group(user.id);
-  return impl_
-      ->open_in_group(Role::notifications, std::move(user), transport, group, {}, Group::kNoLimit)
-      .value();
+  return impl_->open_in_group(Role::notifications, transport, group, {}, Group::kNoLimit).value();
 }
 
 MonotonicTime Hub::tick(MonotonicTime now) { return impl_->tick(now); }

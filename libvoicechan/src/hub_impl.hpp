@@ -12,16 +12,18 @@
 #include <utility>
 #include <vector>
 
-#include "group.hpp"
+#include "local_group.hpp"
 #include "peer_rooms.hpp"
 #include "signaling_message.hpp"
 #include "token_bucket.hpp"
 #include "voicechan/hub.hpp"
 
 // What a hub consists of. Sessions, groups and relay are in hub.cpp, signaling in
-// hub_signaling.cpp.
+// hub_signaling.cpp, members of voice rooms and what they ask in hub_voice.cpp.
 
 namespace voicechan {
+
+inline constexpr std::string_view kBadRevision = "\"revision\" must be an integer, 0 or more";
 
 enum class Role : std::uint8_t { voice, signaling, notifications };
 
@@ -40,7 +42,7 @@ struct Receipts {
 
 /// What a session has that is a signaling one.
 struct SignalingState {
-  explicit SignalingState(double burst) : messages(burst) {}
+  SignalingState(Identity identity, double burst) : user(std::move(identity)), messages(burst) {}
 
   Receipts& need_receipts() {
     if (receipts == nullptr) receipts = std::make_unique<Receipts>();
@@ -48,6 +50,7 @@ struct SignalingState {
   }
   bool wants_receipts() const noexcept { return receipts != nullptr && receipts->is_sender; }
 
+  const Identity user;
   std::optional<PeerId> id;                 // once it has joined
   std::unique_ptr<PeerRooms::Place> place;  // while it is in a room
   std::unique_ptr<Receipts> receipts;       // once it has had to do with any
@@ -57,26 +60,25 @@ struct SignalingState {
 /// One session. Owned by the hub's list, known to its handle. A call of a transport may destroy any
 /// State, so none is touched after one.
 struct Session::State : Group::Membership {
-  State(Hub::Impl& owner, Role session_role, Identity identity, Transport& out,
-        std::uint64_t source_number)
-      : hub(&owner),
-        transport(&out),
-        user(std::move(identity)),
-        source(source_number),
-        role(session_role) {}
+  State(Hub::Impl& owner, Role session_role, Transport& out)
+      : hub(&owner), transport(&out), role(session_role) {}
 
   // There are many sessions: what is small stands together, and what few have stands apart.
   Hub::Impl* const hub;
   Transport* const transport;
-  const Identity user;
   Session* handle = nullptr;
-  std::list<State>::iterator place;                                 // in the hub's list of sessions
-  std::map<std::string, Group, std::less<>>::iterator group_place;  // if is_in_group
-  std::unique_ptr<SignalingState> signaling;                        // of a signaling session
-  const std::uint64_t source;                                       // of its frames
+  std::list<State>::iterator place;  // in the hub's list of sessions
+  std::map<std::string, LocalGroup, std::less<>>::iterator group_place;  // if is_in_group
+  std::unique_ptr<SignalingState> signaling;                             // of a signaling session
+  std::unique_ptr<VoiceWatchers::Place> watch;  // of a voice session that is told of the others
+  std::uint64_t since = 0;                      // in its voice room; the source of its frames
   const Role role;
   bool is_in_group = false;  // a voice or notifications session
 };
+
+/// Answers a refused message; the code's own sentence is the detail unless there is a better one.
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
+                std::string_view detail = {});
 
 class Hub::Impl final : public BackplaneReceiver {
  public:
@@ -87,10 +89,12 @@ class Hub::Impl final : public BackplaneReceiver {
 
   std::error_code attach(Backplane& backplane, std::function<void()> wake);
 
-  Session open(Role role, Identity user, Transport& transport);
-  Result<Session> open_in_group(Role role, Identity user, Transport& transport,
-                                const std::string& group, std::chrono::milliseconds window,
-                                std::size_t max_members);
+  Session open(Role role, Transport& transport);
+  Session open_signaling(Identity user, Transport& transport);
+  Result<Session> open_in_group(Role role, Transport& transport, const std::string& group,
+                                std::chrono::milliseconds window, std::size_t max_members);
+  Result<Session> join_voice(Identity user, const RoomName& room, Transport& transport,
+                             VoiceProtocol protocol);
   void leave(State& session) noexcept;
   void receive(State& session, FrameKind kind, std::string bytes);
   void on_written(State& session);
@@ -115,12 +119,21 @@ class Hub::Impl final : public BackplaneReceiver {
   void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept override;
 
  private:
-  using Groups = std::map<std::string, Group, std::less<>>;
+  using Groups = std::map<std::string, LocalGroup, std::less<>>;
 
-  void fan_out(Groups::iterator place, const Frame& frame, const Group::Membership* except);
+  Groups::iterator find_or_add_group(const std::string& group, std::chrono::milliseconds window);
+  /// `from` is the sender if that is a member of this hub.
+  void fan_out(Groups::iterator place, const Frame& frame, State* from);
+  void note_paced(Groups::iterator place);
   void dispose_if_empty(Groups::iterator place);
+  void leave_group(State& session) noexcept;
   MonotonicTime release_paced();
   void relay(State& session, FrameKind kind, std::string bytes);
+
+  Result<Session> join_watching(Identity user, const RoomName& room, Transport& transport);
+  void take_member_message(State& session, std::string_view text);
+  void sync_members(State& session, std::uint64_t revision);
+  void on_members_change(std::string_view group, const Frame& frame);
 
   void leave_signaling(SignalingState& signaling) noexcept;
   /// Tells those whose credentials are about to end of new ones; when the next are due.
@@ -152,9 +165,9 @@ class Hub::Impl final : public BackplaneReceiver {
   Groups groups_;
   std::list<State> sessions_;
   std::unordered_map<PeerId, State*> peers_;
-  std::optional<PeerRooms> peer_rooms_;  // once attached
-  std::vector<Groups::iterator> paced_;  // groups that hold frames back
-  std::uint64_t last_source_ = 0;        // given to a session
+  std::optional<PeerRooms> peer_rooms_;      // once attached
+  VoicePresence* voice_presence_ = nullptr;  // once attached
+  std::vector<Groups::iterator> paced_;      // groups that hold frames back
   std::uint64_t last_receipt_ = 0;
   MonotonicTime now_{};
 };

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <utility>
 
@@ -17,7 +16,6 @@ constexpr std::string_view kNotAnObject =
 constexpr std::string_view kBadRoom =
     "\"room\" must be 1 to 200 bytes without slashes and control characters";
 constexpr std::string_view kNoData = "an update has \"data\"";
-constexpr std::string_view kBadRevision = "\"revision\" must be an integer, 0 or more";
 constexpr std::string_view kBadErrorCode = "\"error_code\" must be an integer from 300 to 799";
 constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
@@ -62,23 +60,13 @@ FlightEvent::Type type_of(const SignalingMessage& message) {
   return FlightEvent::Type::other;
 }
 
-/// A whole number that JSON text stands for.
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return number;
-}
+}  // namespace
 
-void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
-                std::string_view detail = {}) {
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to,
+                std::string_view detail) {
   const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
   transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
 }
-
-}  // namespace
 
 void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
   if (signaling.receipts != nullptr) {
@@ -144,7 +132,7 @@ void Hub::Impl::join_room(State& session, const RoomName& room,
     if (data) session.signaling->place->update(std::string(*data));
     roster = session.signaling->place->sync(0).roster;
   } else {
-    Peer peer{*session.signaling->id, session.user, std::string(data.value_or("null"))};
+    Peer peer{*session.signaling->id, session.signaling->user, std::string(data.value_or("null"))};
     auto entered = peer_rooms_->enter(room, std::move(peer), transport, options_.max_room_peers);
     if (!entered) return send_error(transport, Errc::room_full);  // and stay where he is
     session.signaling->place = std::move(entered->place);
@@ -158,7 +146,7 @@ void Hub::Impl::join_room(State& session, const RoomName& room,
 
 std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
   if (!options_.ice_servers) return std::nullopt;
-  IceOffer offer = options_.ice_servers(session.user.id);
+  IceOffer offer = options_.ice_servers(session.signaling->user.id);
   const std::chrono::seconds refresh = std::max(offer.ttl * 3 / 4, std::chrono::seconds(1));
   PeerRooms::Place& place = *session.signaling->place;
   peer_rooms_->refresh_at(place, now_ + refresh);
@@ -204,7 +192,7 @@ void Hub::Impl::update_data(State& session, const SignalingMessage& message) {
 }
 
 void Hub::Impl::sync(State& session, const SignalingMessage& message) {
-  const auto revision = parse_number<std::uint64_t>(find_member(message, "revision").value_or(""));
+  const auto revision = natural_value(find_member(message, "revision").value_or(""));
   if (!revision) return refuse(session, Errc::bad_message, {}, kBadRevision);
   const RoomName& room = session.signaling->place->room();
   const RosterUpdate update = session.signaling->place->sync(*revision);
@@ -214,12 +202,12 @@ void Hub::Impl::sync(State& session, const SignalingMessage& message) {
 
 /// What a browser's `icecandidateerror` says. It is for the record alone.
 void Hub::Impl::record_ice_error(State& session, const SignalingMessage& message) {
-  const auto error_code = parse_number<int>(find_member(message, "error_code").value_or(""));
+  const auto error_code = natural_value(find_member(message, "error_code").value_or(""));
   if (!error_code || *error_code < 300 || *error_code > 799) {
     return refuse(session, message, Errc::bad_message, kBadErrorCode);
   }
   FlightEvent event{FlightEvent::Kind::ice_error, *session.signaling->id};
-  event.error_code = *error_code;
+  event.error_code = static_cast<int>(*error_code);
   event.until = session.signaling->place->ice_end();
   session.signaling->place->record(std::move(event));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "in_process_presence.hpp"
+#include "in_process_voice_presence.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/mutex.hpp"
 
@@ -298,7 +299,8 @@ InProcessBackplane::Shared::GroupSubscription::~GroupSubscription() {
 
 InProcessBackplane::InProcessBackplane(std::uint64_t node)
     : shared_(std::make_unique<Shared>(node)),
-      presence_(std::make_unique<InProcessPresence>(*this)) {}
+      presence_(std::make_unique<InProcessPresence>(*this)),
+      voice_presence_(std::make_unique<InProcessVoicePresence>(*this)) {}
 
 InProcessBackplane::~InProcessBackplane() = default;
 

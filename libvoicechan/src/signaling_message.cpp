@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
+#include <charconv>
 
 namespace voicechan {
 namespace {
@@ -184,6 +185,14 @@ std::optional<std::string_view> find_member(const SignalingMessage& message,
     if (is_key(*member, name)) value = member->value;
   }
   return value;
+}
+
+std::optional<std::uint64_t> natural_value(std::string_view value) {
+  std::uint64_t number = 0;
+  const char* const end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, number);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
 }
 
 std::string compose_forwarded(const SignalingMessage& message, std::string_view from) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,9 @@ std::optional<std::string_view> find_member(const SignalingMessage& message, std
 
 /// The text that a JSON value stands for; nothing if it is no string, or has half a surrogate pair.
 std::optional<std::string> string_value(std::string_view value);
+
+/// The integer, 0 or more, that a JSON value is; nothing if it is none, or does not fit.
+std::optional<std::uint64_t> natural_value(std::string_view value);
 
 /// The message's text with `"from": <from>` in place of any "from" it has; all other members
 /// unchanged and in order.

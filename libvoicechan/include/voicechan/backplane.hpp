@@ -10,6 +10,7 @@
 #include "voicechan/peer_id.hpp"
 #include "voicechan/presence.hpp"
 #include "voicechan/result.hpp"
+#include "voicechan/voice_presence.hpp"
 
 namespace voicechan {
 
@@ -115,6 +116,9 @@ class Backplane {
 
   /// The rosters of all hubs' signaling rooms.
   virtual Presence& presence() noexcept = 0;
+
+  /// Who is in all hubs' voice rooms.
+  virtual VoicePresence& voice_presence() noexcept = 0;
 };
 
 /// Joins the hubs of one process, up to 64. A frame crosses to each other hub once, whatever the
@@ -132,11 +136,13 @@ class InProcessBackplane final : public Backplane {
                                                 std::function<void()> wake) override;
   void publish(std::string_view group, const Frame& frame) override;
   Presence& presence() noexcept override { return *presence_; }
+  VoicePresence& voice_presence() noexcept override { return *voice_presence_; }
 
  private:
   struct Shared;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<Presence> presence_;
+  std::unique_ptr<VoicePresence> voice_presence_;
 };
 
 }  // namespace voicechan

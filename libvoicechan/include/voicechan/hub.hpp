@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -46,10 +47,23 @@ struct HubOptions {
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;
+  /// How often a member of a voice room may ask what has changed, over time and at once.
+  double voice_syncs_per_second = 5;
+  double voice_sync_burst = 100;
   /// While several members of a room speak, what they say goes out at most once in this time, all
   /// of it together, so that a host can write it at once; a lone speaker's frames are never held.
   /// Zero: nothing is held. Other values need a host that calls `tick` on time.
   std::chrono::milliseconds pacing_window{0};
+};
+
+/// What a member of a voice room wants to get.
+enum class VoiceProtocol : std::uint8_t {
+  /// What the others send, as they sent it.
+  plain,
+  /// Who is there and who comes and goes, in JSON, and of all that others send who it is: binary
+  /// behind the member's number (4 bytes, big-endian), text as {"type":"text","member","text"}. The
+  /// member's own text is JSON, too. See server/MESSAGES.md.
+  with_members,
 };
 
 /// One client's presence in a hub: a member of a voice room, a signaling peer, or a receiver of
@@ -69,8 +83,9 @@ class Session {
   /// call returns, unless the room is paced (`HubOptions::pacing_window`). The session may be
   /// destroyed by such a transport while the call runs. A transport may call this, too: a message
   /// to a group that is being sent to goes out when the frame under way has reached all members.
-  /// Voice: relayed unchanged to all other members (text as control, binary as media). Signaling:
-  /// routed by `to`; every refusal is answered, see spec of the messages in the README.
+  /// Voice: relayed unchanged to all other members (text as control, binary as media), but text of
+  /// `VoiceProtocol::with_members`, which is for the hub and answered where it is refused.
+  /// Signaling: routed by `to`; every refusal is answered, see spec of the messages in the README.
   /// Notifications: ignored.
   void receive(FrameKind kind, std::string bytes);
 
@@ -109,9 +124,11 @@ class Hub {
   /// Sessions still open are left; their handles become empty.
   ~Hub();
 
-  /// Adds a member to the room `voice_<room>`. The transport must outlive the session. Fails with
+  /// Adds a member to the room `voice_<room>`. The transport must outlive the session. One with
+  /// members gets the roster first, out of the next `tick`, and nothing before. Fails with
   /// `Errc::room_full`.
-  Result<Session> join_voice(Identity user, const RoomName& room, Transport& transport);
+  Result<Session> join_voice(Identity user, const RoomName& room, Transport& transport,
+                             VoiceProtocol protocol = VoiceProtocol::plain);
 
   /// Adds a signaling connection; it gets its id when it sends `{"type":"join"}`.
   Session open_signaling(Identity user, Transport& transport);
