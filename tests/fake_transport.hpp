@@ -112,6 +112,16 @@ class HubSystem {
     return client;
   }
 
+  ClientPtr join_voice_with_members(std::size_t hub_index, std::int64_t user_id,
+                                    std::string_view room = "general") {
+    auto client = std::make_unique<Client>();
+    client->session = hub(hub_index)
+                          .join_voice(user(user_id), room_name(room), client->transport,
+                                      VoiceProtocol::with_members)
+                          .value();
+    return client;
+  }
+
   ClientPtr open_signaling(std::size_t hub_index) {
     auto client = std::make_unique<Client>();
     client->session = hub(hub_index).open_signaling(user(1), client->transport);
