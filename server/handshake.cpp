@@ -10,6 +10,12 @@ namespace voicechan::server {
 namespace {
 
 constexpr const char* kSubprotocol = "voicechan";
+constexpr const char* kMembersSubprotocol = "voicechan.v1";
+
+bool offers(const Handshake& handshake, std::string_view subprotocol) {
+  const auto& offered = handshake.subprotocols;
+  return std::find(offered.begin(), offered.end(), subprotocol) != offered.end();
+}
 
 HttpResponse upgrade_required(std::string_view detail) {
   HttpResponse response = make_detail_response(426, detail);
@@ -19,10 +25,15 @@ HttpResponse upgrade_required(std::string_view detail) {
 
 }  // namespace
 
-std::string Handshake::choose_subprotocol() const {
-  const bool is_offered =
-      std::find(subprotocols.begin(), subprotocols.end(), kSubprotocol) != subprotocols.end();
-  return is_offered ? kSubprotocol : "";
+VoiceProtocol Handshake::voice_protocol(Endpoint endpoint) const {
+  return endpoint == Endpoint::voice_socket && offers(*this, kMembersSubprotocol)
+             ? VoiceProtocol::with_members
+             : VoiceProtocol::plain;
+}
+
+std::string Handshake::choose_subprotocol(Endpoint endpoint) const {
+  if (voice_protocol(endpoint) == VoiceProtocol::with_members) return kMembersSubprotocol;
+  return offers(*this, kSubprotocol) ? kSubprotocol : "";
 }
 
 std::variant<Handshake, HttpResponse> check_handshake(const HttpRequest& request) {

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "http_codec.hpp"
+#include "router.hpp"
+#include "voicechan/hub.hpp"
 
 namespace voicechan::server {
 
@@ -14,8 +16,10 @@ struct Handshake {
   std::vector<std::string>
       subprotocols;  // offered ones, in the client's order, credentials included
 
-  /// The one we speak of those offered: "voicechan", or empty.
-  std::string choose_subprotocol() const;
+  /// "voicechan.v1" is offered for a voice room.
+  VoiceProtocol voice_protocol(Endpoint endpoint) const;
+  /// The one we speak of those offered: "voicechan.v1" for a voice room, "voicechan", or empty.
+  std::string choose_subprotocol(Endpoint endpoint) const;
 };
 
 /// Checks what RFC 6455 (section 4.2.1) demands of a GET on a WebSocket URL, or gives the refusal:

@@ -137,7 +137,8 @@ void HttpSession::begin_rest(const std::shared_ptr<const HttpRequest>& request, 
   const SharedServices& services = worker.services();
   if (!held_.resize(std::max(held_.bytes(), request->body.size()))) return refuse_overload();
   const bool is_write = request->method == "POST";
-  const bool is_listing = route.endpoint == Endpoint::channels && !is_write;
+  const bool is_listing = (route.endpoint == Endpoint::channels && !is_write) ||
+                          route.endpoint == Endpoint::channel_members;
   if (is_write) new_users = NewUsers::create;
   auto job = [&api = services.rest_api, request, route, address = connection_.client_address(),
               new_users]() -> std::optional<HttpResponse> {
@@ -219,10 +220,11 @@ void HttpSession::on_identified(const Handshake& handshake, const Route& route,
   Connection& connection = connection_;
   auto session = std::make_unique<WebSocketSession>(
       connection, route.endpoint, std::move(admission->credential), std::move(*place));
-  if (const auto error = session->join(route, std::move(admission->user))) {
+  const VoiceProtocol protocol = handshake.voice_protocol(route.endpoint);
+  if (const auto error = session->join(route, std::move(admission->user), protocol)) {
     return on_response(make_failure_response(error));
   }
-  connection.write(encode_handshake(handshake.key, handshake.choose_subprotocol()));
+  connection.write(encode_handshake(handshake.key, handshake.choose_subprotocol(route.endpoint)));
   std::string unread = std::move(unread_);
   connection.replace_protocol(std::move(session), std::move(unread));  // destroys this
   connection.resume_reading();

@@ -1,6 +1,7 @@
 #include "json_views.hpp"
 
 #include <boost/json.hpp>
+#include <utility>
 
 namespace voicechan::server {
 namespace {
@@ -87,6 +88,18 @@ std::string to_json(const Invitation& invitation) {
                                       {"inviter", invitation.inviter.value},
                                       {"status", view(to_string(invitation.status))},
                                       {"created_at", format_rfc3339(invitation.created_at)}});
+}
+
+std::string to_json(const VoiceMemberPage& page) {
+  std::string out = R"({"revision":)" + std::to_string(page.revision) + R"(,"members":[)";
+  bool is_first = true;
+  for (const VoiceMember& member : page.members) {
+    if (!std::exchange(is_first, false)) out += ',';
+    out += json::serialize(json::object{{"member", voice_member_number(member.since)},
+                                        {"user_id", member.user.id.value},
+                                        {"username", member.user.username}});
+  }
+  return out += "]}";
 }
 
 HttpResponse make_field_errors_response(const std::vector<FieldError>& errors) {

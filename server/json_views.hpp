@@ -9,6 +9,7 @@
 #include "voicechan/call_diagnosis.hpp"
 #include "voicechan/flight_recorder.hpp"
 #include "voicechan/model.hpp"
+#include "voicechan/voice_presence.hpp"
 
 // The JSON bodies of the REST API.
 
@@ -25,6 +26,9 @@ std::string to_json(const Invitation& invitation);
 /// "peers", "detail"}]}
 std::string to_json(const RoomName& room, const std::vector<FlightEvent>& events,
                     const std::vector<Finding>& findings);
+
+/// {"revision": 7, "members": [{"member": 5, "user_id": 3, "username": "bob"}]}
+std::string to_json(const VoiceMemberPage& page);
 
 /// One refused field and why.
 using FieldError = std::pair<std::string_view, std::string_view>;

@@ -14,6 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::string_view kChannelsPath = "/api/voice_channels/voice_channels/";
 constexpr std::size_t kMaxPageSize = 1000;
 constexpr std::size_t kDefaultPageSize = 100;  // with `after` alone
 constexpr std::string_view kRequired = "This field is required.";
@@ -78,6 +79,39 @@ std::optional<std::int64_t> read_addressee(const json::object& object,
   if (!addressee || addressee == recipient) return addressee;
   errors.emplace_back("addressee", kDiffer);
   return std::nullopt;
+}
+
+/// The part of a listing that `?limit=&after=` asks for.
+struct PageAsked {
+  std::int64_t after = 0;
+  std::optional<std::size_t> limit;  // none: all
+};
+
+PageAsked read_page(const Route& route, std::vector<FieldError>& errors) {
+  PageAsked page;
+  const auto after = route.parameter("after");
+  const auto limit = route.parameter("limit");
+  if (after) {
+    const auto id = parse_digits(*after);
+    if (!id) errors.emplace_back("after", kNotAnId);
+    page.after = id.value_or(0);
+    page.limit = kDefaultPageSize;
+  }
+  if (limit) {
+    const auto number = parse_digits(*limit);
+    if (!number || *number < 1 || *number > static_cast<std::int64_t>(kMaxPageSize)) {
+      errors.emplace_back("limit", "An integer from 1 to 1000 is required.");
+    }
+    page.limit = static_cast<std::size_t>(number.value_or(0));
+  }
+  return page;
+}
+
+template <class Id>
+std::pair<std::string, std::string> make_next_link(std::string_view path, std::size_t limit,
+                                                   Id after) {
+  return {"Link", '<' + std::string(path) + "?limit=" + std::to_string(limit) +
+                      "&after=" + std::to_string(after) + ">; rel=\"next\""};
 }
 
 HttpResponse make_created_response(std::string body) {
@@ -218,6 +252,8 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
                                       : list_channels(user, route);
     case Endpoint::channel:
       return get_channel(user, route.channel);
+    case Endpoint::channel_members:
+      return list_members(user, route);
     case Endpoint::invite:
       return invite(user, request.body);
     case Endpoint::ice_servers:
@@ -235,39 +271,42 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
 }
 
 HttpResponse RestApi::list_channels(const Identity& user, const Route& route) {
-  ChannelPage page;
   std::vector<FieldError> errors;
-  const auto after = route.parameter("after");
-  const auto limit = route.parameter("limit");
-  if (after) {
-    const auto id = parse_digits(*after);
-    if (!id) errors.emplace_back("after", kNotAnId);
-    page.after = ChannelId{id.value_or(0)};
-  }
-  if (limit) {
-    const auto number = parse_digits(*limit);
-    if (!number || *number < 1 || *number > static_cast<std::int64_t>(kMaxPageSize)) {
-      errors.emplace_back("limit", "An integer from 1 to 1000 is required.");
-    }
-    page.limit = static_cast<std::size_t>(number.value_or(0));
-  } else if (after) {
-    page.limit = kDefaultPageSize;
-  }
+  const PageAsked asked = read_page(route, errors);
   if (!errors.empty()) return make_field_errors_response(errors);
 
-  const std::size_t wanted = page.limit;
-  const bool is_paged = after || limit;
-  if (is_paged) ++page.limit;  // one more tells whether there is a next page
+  ChannelPage page;
+  page.after = ChannelId{asked.after};
+  if (asked.limit) page.limit = *asked.limit + 1;  // one more tells whether there is a next page
   auto channels = directory_->list_channels(user, page);
   if (!channels) return fail(channels.error());
   HttpResponse response;
-  if (is_paged && channels->size() > wanted) {
+  if (asked.limit && channels->size() > *asked.limit) {
     channels->pop_back();
-    response.fields = {
-        {"Link", "</api/voice_channels/voice_channels/?limit=" + std::to_string(wanted) +
-                     "&after=" + std::to_string(channels->back().id.value) + ">; rel=\"next\""}};
+    response.fields = {make_next_link(kChannelsPath, *asked.limit, channels->back().id.value)};
   }
   response.body = to_json(*channels);
+  return response;
+}
+
+HttpResponse RestApi::list_members(const Identity& user, const Route& route) {
+  std::vector<FieldError> errors;
+  const PageAsked asked = read_page(route, errors);
+  if (!errors.empty()) return make_field_errors_response(errors);
+  const auto channel = directory_->get_channel(user, route.channel);
+  if (channel.error() == Errc::unknown_channel) return make_detail_response(404, "Not found.");
+  if (!channel) return fail(channel.error());
+
+  const VoiceMemberPage page =
+      voice_presence_->list(voice_room(channel->id), static_cast<std::uint64_t>(asked.after),
+                            asked.limit.value_or(VoicePresence::kNoLimit));
+  HttpResponse response;
+  if (page.has_more) {
+    const std::string path =
+        std::string(kChannelsPath) + std::to_string(channel->id.value) + "/members/";
+    response.fields = {make_next_link(path, *asked.limit, page.members.back().since)};
+  }
+  response.body = to_json(page);
   return response;
 }
 

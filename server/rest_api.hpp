@@ -13,6 +13,7 @@
 #include "router.hpp"
 #include "user_counts.hpp"
 #include "voicechan/directory.hpp"
+#include "voicechan/voice_presence.hpp"
 
 namespace voicechan::server {
 
@@ -44,13 +45,15 @@ class RestApi {
   /// All of them must outlive it. A body nested deeper than `max_json_depth` is refused. Without
   /// `ice_servers`, and without `traces`, there are none.
   RestApi(Directory& directory, Store& store, const Authenticator& authenticator,
-          KeyGuard& key_guard, UserCounts& user_counts, std::size_t max_json_depth,
-          const IceServers* ice_servers = nullptr, const RoomTraces* traces = nullptr) noexcept
+          KeyGuard& key_guard, UserCounts& user_counts, const VoicePresence& voice_presence,
+          std::size_t max_json_depth, const IceServers* ice_servers = nullptr,
+          const RoomTraces* traces = nullptr) noexcept
       : directory_(&directory),
         store_(&store),
         authenticator_(&authenticator),
         key_guard_(&key_guard),
         user_counts_(&user_counts),
+        voice_presence_(&voice_presence),
         max_json_depth_(max_json_depth),
         ice_servers_(ice_servers),
         traces_(traces) {}
@@ -68,6 +71,7 @@ class RestApi {
   HttpResponse list_channels(const Identity& user, const Route& route);
   HttpResponse create_channel(const Identity& user, const std::string& body);
   HttpResponse get_channel(const Identity& user, ChannelId id);
+  HttpResponse list_members(const Identity& user, const Route& route);
   HttpResponse invite(const Identity& user, const std::string& body);
   HttpResponse list_ice_servers(const Identity& user);
   HttpResponse show_trace(const Identity& user, const RoomName& room);
@@ -77,6 +81,7 @@ class RestApi {
   const Authenticator* authenticator_;
   KeyGuard* key_guard_;
   UserCounts* user_counts_;
+  const VoicePresence* voice_presence_;
   std::size_t max_json_depth_;
   const IceServers* ice_servers_;
   const RoomTraces* traces_;

@@ -116,8 +116,9 @@ std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
       return found;
     }
     const std::optional<ChannelId> id = parse_channel_id(segments[3]);
-    if (!id || segments.size() != 4) return std::nullopt;
-    found.endpoint = Endpoint::channel;
+    const bool asks_for_members = segments.size() == 5 && segments[4] == "members";
+    if (!id || (segments.size() != 4 && !asks_for_members)) return std::nullopt;
+    found.endpoint = asks_for_members ? Endpoint::channel_members : Endpoint::channel;
     found.channel = *id;
     return found;
   }
@@ -130,6 +131,7 @@ bool is_websocket(Endpoint endpoint) noexcept {
   switch (endpoint) {
     case Endpoint::channels:
     case Endpoint::channel:
+    case Endpoint::channel_members:
     case Endpoint::invite:
     case Endpoint::ice_servers:
     case Endpoint::trace:
@@ -155,6 +157,7 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::invite:
       return "OPTIONS, POST";
     case Endpoint::channel:
+    case Endpoint::channel_members:
     case Endpoint::ice_servers:
     case Endpoint::trace:
     case Endpoint::voice_socket:

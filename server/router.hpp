@@ -15,6 +15,7 @@ namespace voicechan::server {
 enum class Endpoint {
   channels,              // /api/voice_channels/voice_channels/
   channel,               // /api/voice_channels/voice_channels/<ID>/
+  channel_members,       // /api/voice_channels/voice_channels/<ID>/members/
   invite,                // /api/voice_channels/invite/
   ice_servers,           // /api/voice_channels/ice_servers/
   trace,                 // /api/voice_channels/signaling/<room_name>/trace/
@@ -36,7 +37,7 @@ bool is_allowed(Endpoint endpoint, std::string_view method) noexcept;
 /// A parsed request target.
 struct Route {
   Endpoint endpoint;
-  ChannelId channel;             // of Endpoint::channel
+  ChannelId channel;             // of Endpoint::channel and channel_members
   std::optional<RoomName> room;  // of Endpoint::voice_socket and Endpoint::trace
   /// Query parameters, percent-decoded (and `+` as a space), in order.
   std::vector<std::pair<std::string, std::string>> query;

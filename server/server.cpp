@@ -92,7 +92,8 @@ Server::Server(ServerOptions options, Store& store)
       user_counts_(options_.users),
       origins_(options_.origins),
       rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
-                options_.hub.max_json_depth, ice_servers_.get(), &traces_),
+                backplane_.voice_presence(), options_.hub.max_json_depth, ice_servers_.get(),
+                &traces_),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
       listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
       write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {

@@ -17,16 +17,18 @@ OversizePolicy oversize_policy(Endpoint endpoint) {
   return endpoint == Endpoint::signaling_socket ? OversizePolicy::discard : OversizePolicy::fail;
 }
 
-Result<Session> open_session(Hub& hub, const Route& route, Identity user, Transport& transport) {
+Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceProtocol protocol,
+                             Transport& transport) {
   switch (route.endpoint) {
     case Endpoint::voice_socket:
-      return hub.join_voice(std::move(user), *route.room, transport);
+      return hub.join_voice(std::move(user), *route.room, transport, protocol);
     case Endpoint::signaling_socket:
       return hub.open_signaling(std::move(user), transport);
     case Endpoint::notifications_socket:
       return hub.open_notifications(std::move(user), transport);
     case Endpoint::channels:
     case Endpoint::channel:
+    case Endpoint::channel_members:
     case Endpoint::invite:
     case Endpoint::ice_servers:
     case Endpoint::trace:
@@ -63,8 +65,8 @@ WebSocketSession::WebSocketSession(Connection& connection, Endpoint endpoint,
       held_(connection.worker().budget()),
       last_received_(connection.worker().now()) {}
 
-std::error_code WebSocketSession::join(const Route& route, Identity user) {
-  auto session = open_session(connection_.worker().hub(), route, std::move(user), *this);
+std::error_code WebSocketSession::join(const Route& route, Identity user, VoiceProtocol protocol) {
+  auto session = open_session(connection_.worker().hub(), route, std::move(user), protocol, *this);
   if (!session) return session.error();
   session_ = *std::move(session);
   spdlog::debug("{} connection of user {} opened", name(), place_.user().value);

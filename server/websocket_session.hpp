@@ -25,8 +25,9 @@ class WebSocketSession final : public Protocol, private Transport {
   ~WebSocketSession() override;
 
   /// Joins what the route names: a room, signaling, or the user's notifications. To be called once,
-  /// before anything else. Why it failed, if it did: then nothing is to follow.
-  std::error_code join(const Route& route, Identity user);
+  /// before anything else. Why it failed, if it did: then nothing is to follow. `protocol` is for a
+  /// voice room.
+  std::error_code join(const Route& route, Identity user, VoiceProtocol protocol);
 
   void on_bytes(std::uint8_t* data, std::size_t size) override;
   MonotonicTime on_deadline(MonotonicTime now) override;

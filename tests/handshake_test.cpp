@@ -126,11 +126,23 @@ TEST(HandshakeTest, SubprotocolsThatAreNoTokensGet400) {
 }
 
 TEST(HandshakeTest, ChoosesOurSubprotocolIfOffered) {
-  EXPECT_EQ((Handshake{"", {"other", "voicechan"}}.choose_subprotocol()), "voicechan");
+  const Handshake handshake{"", {"other", "voicechan"}};
+  EXPECT_EQ(handshake.choose_subprotocol(Endpoint::voice_socket), "voicechan");
+  EXPECT_EQ(handshake.voice_protocol(Endpoint::voice_socket), VoiceProtocol::plain);
+}
+
+TEST(HandshakeTest, ChoosesTheProtocolWithMembersForVoiceRoomsOnly) {
+  const Handshake handshake{"", {"voicechan", "voicechan.auth.secret", "voicechan.v1"}};
+  EXPECT_EQ(handshake.choose_subprotocol(Endpoint::voice_socket), "voicechan.v1");
+  EXPECT_EQ(handshake.voice_protocol(Endpoint::voice_socket), VoiceProtocol::with_members);
+  EXPECT_EQ(handshake.choose_subprotocol(Endpoint::signaling_socket), "voicechan");
+  EXPECT_EQ(handshake.voice_protocol(Endpoint::signaling_socket), VoiceProtocol::plain);
+  EXPECT_EQ((Handshake{"", {"voicechan.v2"}}.choose_subprotocol(Endpoint::voice_socket)), "");
 }
 
 TEST(HandshakeTest, NeverChoosesACredentialOrAForeignSubprotocol) {
-  EXPECT_EQ((Handshake{"", {"voicechan.auth.secret", "other"}}.choose_subprotocol()), "");
+  const Handshake handshake{"", {"voicechan.auth.secret", "other"}};
+  EXPECT_EQ(handshake.choose_subprotocol(Endpoint::voice_socket), "");
 }
 
 }  // namespace

@@ -88,7 +88,9 @@ class RestApiTest : public ::testing::Test {
   Authenticator authenticator_{*store_};
   KeyGuard key_guard_{KeyGuardLimits{}};
   UserCounts user_counts_{user_limits()};
-  RestApi api_{directory_, *store_, authenticator_, key_guard_, user_counts_, kMaxDepth};
+  RestApi api_{directory_, *store_,      authenticator_,
+               key_guard_, user_counts_, backplane_.voice_presence(),
+               kMaxDepth};
   Identity alice_;
   Identity bob_;
 };
@@ -234,6 +236,51 @@ TEST_F(RestApiTest, ListsAllChannelsInOneGo) {
 TEST_F(RestApiTest, AListedChannelIsTheCreatedOne) {
   const auto created = parsed(post(kChannels, R"({"name":"x"})"));
   EXPECT_EQ(parsed(get(kChannels)).at(0), created);
+}
+
+TEST_F(RestApiTest, MembersAreThoseInTheRoomNamedByTheChannelsId) {
+  post(kChannels, R"({"name":"x"})");
+  const std::string path = std::string(kChannels) + "1/members/";
+  EXPECT_EQ(get(path).body, R"({"revision":0,"members":[]})");
+  const auto hub = Hub::attach(backplane_);
+  RecordingTransport transport;
+  const auto one = (*hub)->join_voice(alice_, *RoomName::parse("1"), transport);
+  const auto two =
+      (*hub)->join_voice(bob_, *RoomName::parse("1"), transport, VoiceProtocol::with_members);
+  const auto elsewhere = (*hub)->join_voice(bob_, *RoomName::parse("x"), transport);
+  const HttpResponse response = get(path);
+  EXPECT_EQ(response.status, 200u);
+  EXPECT_EQ(response.body,
+            R"({"revision":2,"members":[{"member":1,"user_id":1,"username":"alice"},)"
+            R"({"member":2,"user_id":2,"username":"bob"}]})");
+  EXPECT_THAT(response.fields, IsEmpty());
+}
+
+TEST_F(RestApiTest, APageOfMembersLinksToTheNext) {
+  post(kChannels, R"({"name":"x"})");
+  const std::string path = std::string(kChannels) + "1/members/";
+  const auto hub = Hub::attach(backplane_);
+  RecordingTransport transport;
+  std::vector<Session> sessions;
+  for (int i = 0; i < 3; ++i) {
+    sessions.push_back((*hub)->join_voice(bob_, *RoomName::parse("1"), transport).value());
+  }
+  const HttpResponse first = get(path + "?limit=2");
+  EXPECT_EQ(parsed(first).at("members").as_array().size(), 2u);
+  EXPECT_THAT(first.fields,
+              ElementsAre(Pair("Link", '<' + path + "?limit=2&after=2>; rel=\"next\"")));
+  const HttpResponse last = get(path + "?limit=2&after=2");
+  EXPECT_EQ(last.body, R"({"revision":3,"members":[{"member":3,"user_id":2,"username":"bob"}]})");
+  EXPECT_THAT(last.fields, IsEmpty());
+  EXPECT_EQ(get(path + "?limit=0").status, 400u);
+  EXPECT_EQ(get(path + "?after=x").status, 400u);
+}
+
+TEST_F(RestApiTest, MembersOfAnUnknownChannelAre404AndWithoutAKey401) {
+  EXPECT_EQ(get(std::string(kChannels) + "7/members/").status, 404u);
+  HttpRequest asked = request("GET", std::string(kChannels) + "7/members/");
+  asked.fields.clear();
+  EXPECT_EQ(answer(asked).status, 401u);
 }
 
 TEST_F(RestApiTest, APageLinksToTheNext) {

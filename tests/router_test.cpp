@@ -44,6 +44,11 @@ std::string room_of(std::string_view target) {
 TEST(RouterTest, FindsEveryEndpoint) {
   EXPECT_EQ(endpoint_of("/api/voice_channels/voice_channels/"), Endpoint::channels);
   EXPECT_EQ(endpoint_of("/api/voice_channels/voice_channels/5/"), Endpoint::channel);
+  EXPECT_EQ(endpoint_of("/api/voice_channels/voice_channels/5/members/"),
+            Endpoint::channel_members);
+  EXPECT_EQ(find_route("/api/voice_channels/voice_channels/5/members")->channel.value, 5);
+  EXPECT_EQ(refusal("/api/voice_channels/voice_channels/x/members/"), RouteError::not_found);
+  EXPECT_EQ(refusal("/api/voice_channels/voice_channels/5/members/1/"), RouteError::not_found);
   EXPECT_EQ(endpoint_of("/api/voice_channels/invite/"), Endpoint::invite);
   EXPECT_EQ(endpoint_of("/api/voice_channels/ice_servers/"), Endpoint::ice_servers);
   EXPECT_EQ(endpoint_of("/api/voice_channels/signaling/team/trace/"), Endpoint::trace);
@@ -229,6 +234,7 @@ TEST(RouterTest, OnlyTheSocketPathsAreWebSockets) {
 TEST(RouterTest, AllowedMethodsAreThoseOfTheContract) {
   EXPECT_EQ(allowed_methods(Endpoint::channels), "GET, HEAD, OPTIONS, POST");
   EXPECT_EQ(allowed_methods(Endpoint::channel), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allowed_methods(Endpoint::channel_members), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allowed_methods(Endpoint::invite), "OPTIONS, POST");
   EXPECT_EQ(allowed_methods(Endpoint::ice_servers), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allowed_methods(Endpoint::trace), "GET, HEAD, OPTIONS");

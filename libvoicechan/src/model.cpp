@@ -61,4 +61,8 @@ std::string_view to_string(InvitationStatus status) noexcept {
   return {};
 }
 
+RoomName voice_room(ChannelId channel) {
+  return RoomName::parse(std::to_string(channel.value)).value();
+}
+
 }  // namespace voicechan

@@ -42,7 +42,8 @@ void check(std::string_view target) {
   const auto found = route(target);
   if (const auto* const decoded = std::get_if<Route>(&found)) {
     EXPECT_EQ(decoded->room.has_value(), decoded->endpoint == Endpoint::voice_socket);
-    EXPECT_EQ(decoded->channel.value > 0, decoded->endpoint == Endpoint::channel);
+    EXPECT_EQ(decoded->channel.value > 0, decoded->endpoint == Endpoint::channel ||
+                                              decoded->endpoint == Endpoint::channel_members);
     if (decoded->room) check_room(*decoded->room);
     for (const auto& [name, value] : decoded->query) {
       EXPECT_EQ(decoded->parameter(name).has_value(), true);

@@ -80,6 +80,9 @@ class RoomName {
   std::string text_;
 };
 
+/// The voice room that belongs to a channel: the one named by its id, "42".
+RoomName voice_room(ChannelId channel);
+
 /// A voice channel as it is stored.
 struct Channel {
   ChannelId id;
