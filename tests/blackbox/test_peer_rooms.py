@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Signaling rooms: who is there, who comes and goes; and what server/MESSAGES.md says of it."""
+"""Signaling rooms: who is there, who comes and goes; and what server/MESSAGES.md says of it and of
+voice rooms."""
 
 import asyncio
 import json
@@ -9,7 +10,7 @@ import re
 import tempfile
 import unittest
 
-from harness import OP_CLOSE, SIGNALING, LiveCase, Server, eventually, within
+from harness import OP_CLOSE, SIGNALING, LiveCase, Server, eventually, voice, within
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "server" / "MESSAGES.md"
 
@@ -319,6 +320,23 @@ class ReferenceTest(RoomCase):
         await bob.send('{"type":"leave"}')
         await collect(bob)
 
+        first = await self.connect(voice("reference"), self.alice)
+        watching = await self.connect(voice("reference"), self.bob, subprotocols=["voicechan.v1"])
+        base = (await collect(watching))["revision"]
+        await collect(watching)  # itself
+        second = await self.connect(voice("reference"), self.alice)
+        await collect(watching)
+        await second.send("hello")
+        await collect(watching)
+        await second.close()
+        await collect(watching)
+        for revision in (base + 3, base + 2, 0):
+            await watching.send(json.dumps({"type": "sync", "revision": revision}))
+            await collect(watching)
+        await watching.send("hello")
+        await collect(watching)
+        await first.close()
+
         with tempfile.NamedTemporaryFile("w") as config:
             json.dump({"ice_servers": [{"urls": ["turn:a"], "secret": "s"}]}, config)
             config.flush()
@@ -335,7 +353,8 @@ class ReferenceTest(RoomCase):
         sent_by_clients = [{"type": "join"}, {"type": "join", "receipts": True},
                            {"type": "join", "room": "str", "data": "data"},
                            {"type": "update", "data": "data"}, {"type": "sync", "revision": 1},
-                           {"type": "leave"}, {"type": "ice_error", "error_code": 1}]
+                           {"type": "leave"}, {"type": "ice_error", "error_code": 1},
+                           {"type": "text", "text": "str"}]
         known = [self.shape(message) for message in seen + sent_by_clients]
         examples = [self.shape(message) for message in self.examples()]
         for example in examples:

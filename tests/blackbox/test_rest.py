@@ -186,7 +186,7 @@ class ChannelTest(RestCase):
     async def test_an_unknown_path_is_404(self):
         for path in ("/", "/api/", "/api/voice_channels/", "/api/voice_channels/nothing/", "/ws/",
                      "/ws/nothing/", "/ws/signaling/x/", "/API/voice_channels/voice_channels/",
-                     "//api/voice_channels/voice_channels/", f"{CHANNELS}1/members/",
+                     "//api/voice_channels/voice_channels/", f"{CHANNELS}1/people/",
                      "/api/voice_channels/voice_channels//", "/index.html",
                      "/api/voice_channels%2Fvoice_channels/"):
             for method in ("GET", "POST"):
