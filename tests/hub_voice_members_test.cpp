@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fake_transport.hpp"
@@ -469,6 +470,60 @@ TEST(HubVoiceMembersRandomTest, AccountsOfAllMembersAgreeAfterAnyHistory) {
         }
       }
       if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(HubVoiceMembersThreadsTest, AccountsAgreeWhenHubsRunOnThreadsOfTheirOwn) {
+  constexpr std::size_t kHubs = 3;
+  InProcessBackplane backplane(1);
+  std::vector<std::unique_ptr<Hub>> hubs;
+  std::vector<std::vector<Watcher>> watchers(kHubs);
+  std::vector<std::vector<ClientPtr>> plain(kHubs);
+  for (std::size_t i = 0; i < kHubs; ++i) hubs.push_back(Hub::attach(backplane).value());
+  const auto join = [&](Hub& hub, std::size_t id, VoiceProtocol protocol) {
+    auto client = std::make_unique<Client>();
+    client->session = hub.join_voice(user(static_cast<std::int64_t>(id)), room_name("team"),
+                                     client->transport, protocol)
+                          .value();
+    return client;
+  };
+  const auto run = [&](std::size_t index) {
+    std::mt19937 random(static_cast<unsigned>(index));
+    const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
+    auto& told = watchers[index];
+    auto& others = plain[index];
+    for (std::size_t step = 0; step < 1500; ++step) {
+      const std::size_t action = pick(8);
+      if (action == 0 && told.size() < 8) {
+        told.emplace_back(join(*hubs[index], step, VoiceProtocol::with_members));
+      } else if (action == 1 && others.size() < 8) {
+        others.push_back(join(*hubs[index], step, VoiceProtocol::plain));
+      } else if (action == 2 && !told.empty()) {
+        told.erase(told.begin() + static_cast<std::ptrdiff_t>(pick(told.size())));
+      } else if (action == 3 && !others.empty()) {
+        others.erase(others.begin() + static_cast<std::ptrdiff_t>(pick(others.size())));
+      } else if (action == 4 && !others.empty()) {
+        others[pick(others.size())]->session.receive(FrameKind::binary, "x");
+      } else if (action < 7 && !told.empty()) {
+        told[pick(told.size())].client->session.receive(FrameKind::binary, "y");
+      }
+      hubs[index]->tick(MonotonicTime(milliseconds(step)));
+      for (Watcher& watcher : told) watcher.read();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kHubs; ++i) threads.emplace_back(run, i);
+  for (std::thread& thread : threads) thread.join();
+  for (int round = 0; round < 4; ++round) {
+    for (const auto& hub : hubs) hub->tick(MonotonicTime(std::chrono::hours(1)));
+  }
+  const auto listed = backplane.voice_presence().list(room_name("team"));
+  for (auto& told : watchers) {
+    for (Watcher& watcher : told) {
+      watcher.read();
+      EXPECT_EQ(watcher.revision, listed.revision);
+      EXPECT_EQ(watcher.members.size(), listed.members.size());
     }
   }
 }
