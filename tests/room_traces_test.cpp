@@ -55,8 +55,9 @@ class RoomTracesTest : public TempFileFixture {
 
   HttpResponse get(std::string key, std::string target = kTrace, bool has_operator = true) {
     const RoomTraces traces(recorder_, backplane_.presence(), has_operator ? &*key_ : nullptr);
-    RestApi api{directory_,   *store_, authenticator_, key_guard_,
-                user_counts_, 8,       nullptr,        traces_are_off_ ? nullptr : &traces};
+    RestApi api{directory_, *store_,      authenticator_,
+                key_guard_, user_counts_, backplane_.voice_presence(),
+                8,          nullptr,      traces_are_off_ ? nullptr : &traces};
     HttpRequest request;
     request.method = "GET";
     request.target = target;
