@@ -22,7 +22,9 @@ using ::testing::IsEmpty;
 class SocketTransport final : public Transport {
  public:
   void send(const Frame& frame) noexcept override { waiting_.push_back(frame); }
-  bool is_congested() const noexcept override { return waiting_.size() >= kBusy; }
+  bool is_congested() const noexcept override {
+    return is_ever_congested && waiting_.size() >= kBusy;
+  }
   bool notify_when_written() noexcept override {
     notifies_ = true;
     return true;
@@ -37,6 +39,7 @@ class SocketTransport final : public Transport {
   std::vector<std::string> take() { return bytes_of(std::exchange(written, {})); }
 
   static constexpr std::size_t kBusy = 12;
+  bool is_ever_congested = true;
   std::vector<Frame> written;
 
  private:
@@ -177,6 +180,19 @@ TEST_P(HubReceiptsTest, MessagesThatWaitForReceiptsAreBounded) {
   system.settle();
   bob->write();
   EXPECT_EQ(answers().size(), 1u);
+}
+
+TEST_P(HubReceiptsTest, APeerThatNeverHasAllWrittenIsBusyInTheEnd) {
+  bob->transport.is_ever_congested = false;
+  std::size_t busy = 0;
+  for (std::size_t sent = 0; sent < 5000; sent += 1000) {
+    const auto sender = join(system, 2);
+    for (int i = 0; i < 1000; ++i) sender->send(message(bob->id, "1"));
+    system.settle();
+    sender->write();
+    busy += sender->transport.take().size();
+  }
+  EXPECT_EQ(busy, 5000u - 4096u);
 }
 
 TEST_P(HubReceiptsTest, ATransportThatCannotTellHasDeliveredWhatItTook) {

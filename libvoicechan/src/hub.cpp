@@ -192,7 +192,7 @@ Session Hub::open_signaling(Identity user, Transport& transport) {
   return impl_->open_signaling(std::move(user), transport);
 }
 
-Session Hub::open_notifications(Identity user, Transport& transport) {
+Session Hub::open_notifications(const Identity& user, Transport& transport) {
   const std::string group = notification_group(user.id);
   return impl_->open_in_group(Role::notifications, transport, group, {}, Group::kNoLimit).value();
 }

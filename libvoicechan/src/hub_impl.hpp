@@ -30,6 +30,7 @@ enum class Role : std::uint8_t { voice, signaling, notifications };
 /// The receipts that one signaling session waits for, and those it owes.
 struct Receipts {
   static constexpr std::size_t kMaxWanted = 4096;
+  static constexpr std::size_t kMaxUnwritten = 4096;
 
   struct Wanted {
     std::string msg_id;  // JSON
@@ -106,7 +107,8 @@ class Hub::Impl final : public BackplaneReceiver {
   MonotonicTime tick(MonotonicTime now) {
     now_ = now;
     port_->poll();
-    const MonotonicTime next = std::min(release_paced(), refresh_ice());
+    const MonotonicTime next_refresh = refresh_ice();
+    const MonotonicTime next = std::min(release_paced(), next_refresh);
     port_->flush();
     return next;
   }

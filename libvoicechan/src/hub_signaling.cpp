@@ -261,7 +261,11 @@ Delivery Hub::Impl::deliver(const SendTicket& ticket, const Frame& frame) noexce
   Transport& transport = *peer->second->transport;
   if (transport.is_congested()) return Delivery::peer_busy;
   const bool is_reported = ticket.receipt != 0 && transport.notify_when_written();
-  if (is_reported) peer->second->signaling->need_receipts().unwritten.push_back(ticket);
+  if (is_reported) {
+    auto& unwritten = peer->second->signaling->need_receipts().unwritten;
+    if (unwritten.size() >= Receipts::kMaxUnwritten) return Delivery::peer_busy;
+    unwritten.push_back(ticket);
+  }
   transport.send(frame);
   return ticket.receipt == 0 || is_reported ? Delivery::queued : Delivery::delivered;
 }

@@ -1,5 +1,6 @@
 #include "in_process_presence.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "room_message.hpp"
@@ -28,6 +29,7 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
   const auto found = rooms_.find(name.str());
   if ((found == rooms_.end() ? 0 : found->second.peers.size()) >= max) return Errc::room_full;
   Room& room = found == rooms_.end() ? rooms_[name.str()] : found->second;
+  if (found == rooms_.end()) room.revision = last_ended_;
   peer.since = ++room.revision;
   publish(name, room,
           {RosterChange::Kind::joined, room.revision, peer.id,
@@ -58,6 +60,7 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
   room.peers.erase(number->second);
   room.numbers.erase(number);
   if (room.peers.empty()) {
+    last_ended_ = std::max(last_ended_, room.revision);
     rooms_.erase(found);
     return;
   }

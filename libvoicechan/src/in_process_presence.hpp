@@ -42,6 +42,9 @@ class InProcessPresence final : public Presence {
   Backplane* const backplane_;
   mutable Mutex mutex_;
   std::map<std::string, Room, std::less<>> rooms_ VOICECHAN_GUARDED_BY(mutex_);
+  // The greatest revision of a room that has ended. New ones go on from there: a change of an
+  // earlier room of that name may still be on its way to a hub.
+  std::uint64_t last_ended_ VOICECHAN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace voicechan

@@ -134,7 +134,7 @@ class Hub {
   Session open_signaling(Identity user, Transport& transport);
 
   /// Delivers what is published to `notifications_<user id>` from now on.
-  Session open_notifications(Identity user, Transport& transport);
+  Session open_notifications(const Identity& user, Transport& transport);
 
   /// Moves time on, delivers what other hubs sent and hands over what waits for them. To be called
   /// at the end of each turn of the host's loop, soon after `wake`, and at the returned time at the
