@@ -74,6 +74,28 @@ TEST_P(HubCandidatesTest, CandidatesFollowTheOfferOrAnswerInOrder) {
   }
 }
 
+TEST_P(HubCandidatesTest, CandidatesWaitForTheDescriptionThatTheyBelongTo) {
+  const Peer bob = join(1);
+  const auto send_with = [&](std::string_view type, int number, const std::string& rest) {
+    system.send(*ann.client, R"({"type":")" + std::string(type) + R"(","to":")" + bob.id +
+                                 R"(","msg_id":)" + std::to_string(number) + "," + rest + "}");
+  };
+  send_with("candidate", 1,
+            R"("candidate":{"candidate":"candidate:1 1 udp 1 h 9 typ host ufrag a\/1"})");
+  send_with("candidate", 2, R"("candidate":{"usernameFragment" : "b2"})");
+  send_with("offer", 3, R"("sdp":"v=0\r\na=ice-ufrag:a/1\r\na=ice-pwd:x\r\n")");
+  EXPECT_THAT(take(*bob.client), ElementsAre("3", "1"));
+  send_with("candidate", 4, R"("candidate":{"usernameFragment":"b2"})");
+  send_with("candidate", 5, R"("candidate":{"usernameFragment":null})");
+  send_with("candidate", 6, R"("candidate":{"usernameFragment":"a\/1"})");
+  EXPECT_THAT(take(*bob.client), ElementsAre("5", "6"));
+  // The offer was rolled back, say: the answer is another description.
+  send_with("answer", 7, R"("sdp":"a=ice-ufrag:b2\r\na=ice-ufrag:b2\r\n")");
+  send_with("candidate", 8, R"("candidate":{"usernameFragment":"a/1"})");
+  send_with("candidate", 9, R"("candidate":{"usernameFragment":"b2"})");
+  EXPECT_THAT(take(*bob.client), ElementsAre("7", "2", "4", "8", "9"));
+}
+
 TEST_P(HubCandidatesTest, OtherTypesAndOtherPeersAreNotHeldUp) {
   const Peer bob = join(1);
   const Peer carol = join(2);

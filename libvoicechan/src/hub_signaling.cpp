@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hub_impl.hpp"
+#include "ice_ufrag.hpp"
 #include "room_message.hpp"
 #include "signaling_message.hpp"
 
@@ -232,16 +233,19 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   const bool is_candidate = message.type == "candidate";
   const bool is_description = message.type == "offer" || message.type == "answer";
   std::vector<CandidateHold::Held> released;
-  if ((is_candidate || is_description) && !candidates.may_pass(*to) &&
-      session.signaling->place->sees(*to)) {
-    if (is_candidate) {
-      if (!candidates.hold({ticket, frame})) return on_delivery(ticket, Delivery::peer_busy);
+  if (is_candidate) {
+    std::string ufrag = ufrag_of_candidate(message.text);
+    if (!candidates.may_pass(*to, ufrag) && session.signaling->place->sees(*to)) {
+      if (!candidates.hold({ticket, frame, std::move(ufrag)})) {
+        return on_delivery(ticket, Delivery::peer_busy);
+      }
       if (ticket.flight != 0) {
         session.signaling->place->settle(ticket.flight, FlightEvent::Outcome::held);
       }
       return;
     }
-    released = candidates.release(*to);
+  } else if (is_description && session.signaling->place->sees(*to)) {
+    released = candidates.release(*to, ufrags_of_description(message.text));
   }
   send(ticket, frame);  // may end the session
   for (const auto& held : released) send(held.ticket, held.frame);
