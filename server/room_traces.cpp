@@ -1,7 +1,6 @@
 #include "room_traces.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "json_views.hpp"
@@ -11,8 +10,7 @@ namespace voicechan::server {
 namespace {
 
 bool is_in(const Presence& presence, UserId user, const RoomName& room) {
-  constexpr auto kNoChanges = std::numeric_limits<std::uint64_t>::max();
-  const auto peers = presence.changes_since(room, kNoChanges).roster.peers;
+  const auto peers = presence.roster(room).peers;
   return std::any_of(peers.begin(), peers.end(),
                      [&](const auto& peer) { return peer->user.id == user; });
 }

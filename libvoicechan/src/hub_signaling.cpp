@@ -131,7 +131,7 @@ void Hub::Impl::join_room(State& session, const RoomName& room,
   Roster roster;
   if (session.signaling->place != nullptr && session.signaling->place->room().str() == room.str()) {
     if (data) session.signaling->place->update(std::string(*data));
-    roster = session.signaling->place->sync(0).roster;
+    roster = session.signaling->place->roster();
   } else {
     Peer peer{*session.signaling->id, session.signaling->user, std::string(data.value_or("null"))};
     auto entered = peer_rooms_->enter(room, std::move(peer), transport, options_.max_room_peers);
@@ -195,10 +195,12 @@ void Hub::Impl::update_data(State& session, const SignalingMessage& message) {
 void Hub::Impl::sync(State& session, const SignalingMessage& message) {
   const auto revision = natural_value(find_member(message, "revision").value_or(""));
   if (!revision) return refuse(session, Errc::bad_message, {}, kBadRevision);
-  const RoomName& room = session.signaling->place->room();
-  const RosterUpdate update = session.signaling->place->sync(*revision);
+  PeerRooms::Place& place = *session.signaling->place;
+  const PeerId& self = *session.signaling->id;
+  const auto changes = place.changes_since(*revision);
   session.transport->send(
-      Frame::control_text(compose_synced(room, *revision, update, *session.signaling->id)));
+      Frame::control_text(changes ? compose_synced(place.room(), *revision, *changes, self)
+                                  : compose_synced(place.room(), place.roster(), self)));
 }
 
 /// What a browser's `icecandidateerror` says. It is for the record alone.

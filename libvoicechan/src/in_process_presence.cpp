@@ -34,7 +34,7 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
   publish(name, room,
           {RosterChange::Kind::joined, room.revision, peer.id,
            compose_peer_joined(name, room.revision, peer)});
-  room.numbers.emplace(peer.id.str(), peer.since);
+  room.numbers.emplace(peer.id, peer.since);
   room.peers.emplace(peer.since, std::make_shared<const Peer>(peer));
   return room.roster();
 }
@@ -42,7 +42,7 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
 void InProcessPresence::update(const RoomName& name, const PeerId& id, std::string data) {
   const MutexLock lock(mutex_);
   Room& room = rooms_.find(name.str())->second;
-  std::shared_ptr<const Peer>& place = room.peers.at(room.numbers.at(std::string(id.str())));
+  std::shared_ptr<const Peer>& place = room.peers.at(room.numbers.at(id));
   Peer peer = *place;
   peer.data = std::move(data);
   ++room.revision;
@@ -56,7 +56,7 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
   const MutexLock lock(mutex_);
   const auto found = rooms_.find(name.str());
   Room& room = found->second;
-  const auto number = room.numbers.find(std::string(id.str()));
+  const auto number = room.numbers.find(id);
   room.peers.erase(number->second);
   room.numbers.erase(number);
   if (room.peers.empty()) {
@@ -73,21 +73,27 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
 bool InProcessPresence::contains(const RoomName& name, const PeerId& id) const {
   const MutexLock lock(mutex_);
   const auto found = rooms_.find(name.str());
-  return found != rooms_.end() && found->second.numbers.count(std::string(id.str())) != 0;
+  return found != rooms_.end() && found->second.numbers.count(id) != 0;
 }
 
-RosterUpdate InProcessPresence::changes_since(const RoomName& name, std::uint64_t revision) const {
+Roster InProcessPresence::roster(const RoomName& name) const {
   const MutexLock lock(mutex_);
   const auto found = rooms_.find(name.str());
-  if (found == rooms_.end()) return {};
-  const Room& room = found->second;
-  RosterUpdate result{room.roster(), {}};
-  const std::uint64_t oldest =
-      room.changes.empty() ? room.revision + 1 : room.changes.front().revision;
-  if (revision > room.revision || revision + 1 < oldest) return result;
-  const auto skipped = static_cast<std::ptrdiff_t>(revision + 1 - oldest);
-  result.changes.emplace(room.changes.begin() + skipped, room.changes.end());
-  return result;
+  return found == rooms_.end() ? Roster{} : found->second.roster();
+}
+
+std::optional<std::vector<RosterChange>> InProcessPresence::changes_since(
+    const RoomName& name, std::uint64_t revision) const {
+  using Changes = std::vector<RosterChange>;
+  const MutexLock lock(mutex_);
+  const auto found = rooms_.find(name.str());
+  const std::uint64_t present = found == rooms_.end() ? 0 : found->second.revision;
+  if (revision == present) return Changes{};
+  if (revision > present) return std::nullopt;
+  const auto& known = found->second.changes;
+  const std::uint64_t missing = present - revision;
+  if (missing > known.size()) return std::nullopt;
+  return Changes(known.end() - static_cast<std::ptrdiff_t>(missing), known.end());
 }
 
 }  // namespace voicechan

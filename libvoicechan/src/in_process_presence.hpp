@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <unordered_map>
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/mutex.hpp"
@@ -24,13 +25,15 @@ class InProcessPresence final : public Presence {
   void update(const RoomName& room, const PeerId& peer, std::string data) override;
   void leave(const RoomName& room, const PeerId& peer) noexcept override;
   bool contains(const RoomName& room, const PeerId& peer) const override;
-  RosterUpdate changes_since(const RoomName& room, std::uint64_t revision) const override;
+  Roster roster(const RoomName& room) const override;
+  std::optional<std::vector<RosterChange>> changes_since(const RoomName& room,
+                                                         std::uint64_t revision) const override;
 
  private:
   struct Room {
     std::uint64_t revision = 0;
     std::map<std::uint64_t, std::shared_ptr<const Peer>> peers;  // by `since`
-    std::map<std::string, std::uint64_t> numbers;                // `since` by id
+    std::unordered_map<PeerId, std::uint64_t> numbers;           // `since` by id
     std::deque<RosterChange> changes;                            // the newest ones, without gap
     std::size_t change_bytes = 0;
 

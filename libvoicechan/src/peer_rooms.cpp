@@ -1,7 +1,5 @@
 #include "peer_rooms.hpp"
 
-#include <vector>
-
 #include "room_message.hpp"
 
 namespace voicechan {
@@ -23,10 +21,16 @@ void PeerRooms::Place::update(std::string data) {
   rooms_->presence_->update(room_->name, id_, std::move(data));
 }
 
-RosterUpdate PeerRooms::Place::sync(std::uint64_t revision) {
-  RosterUpdate update = rooms_->presence_->changes_since(room_->name, revision);
-  seen_ = update.roster.revision;
-  return update;
+Roster PeerRooms::Place::roster() {
+  Roster roster = rooms_->presence_->roster(room_->name);
+  seen_ = roster.revision;
+  return roster;
+}
+
+std::optional<std::vector<RosterChange>> PeerRooms::Place::changes_since(std::uint64_t revision) {
+  auto changes = rooms_->presence_->changes_since(room_->name, revision);
+  if (changes) seen_ = changes->empty() ? revision : changes->back().revision;
+  return changes;
 }
 
 bool PeerRooms::Place::sees(const PeerId& peer) const {

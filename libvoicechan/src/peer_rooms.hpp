@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "candidate_hold.hpp"
 #include "voicechan/backplane.hpp"
@@ -35,8 +36,10 @@ class PeerRooms {
 
     const RoomName& room() const noexcept;
     void update(std::string data);
-    /// What has changed since `revision`; of that the peer is not told again.
-    RosterUpdate sync(std::uint64_t revision);
+    /// Who is there; of what led there the peer is not told again.
+    Roster roster();
+    /// As of `Presence`. The peer is not told of these again.
+    std::optional<std::vector<RosterChange>> changes_since(std::uint64_t revision);
     /// Whether a peer is in the same room.
     bool sees(const PeerId& peer) const;
 

@@ -82,20 +82,23 @@ std::string compose_ice_servers(const IceOffer& ice) {
   return R"({"type":"ice_servers")" + compose_ice(ice) + '}';
 }
 
-std::string compose_synced(const RoomName& room, std::uint64_t revision_asked,
-                           const RosterUpdate& update, const PeerId& self) {
-  std::string out = open_message("synced", room, update.roster.revision);
-  if (revision_asked == update.roster.revision) return out + R"(,"same":true})";
-  out += R"(,"same":false)";
-  if (!update.changes) return out + compose_peers(update.roster, self) + '}';
-  out += R"(,"changes":[)";
+std::string compose_synced(const RoomName& room, std::uint64_t revision,
+                           const std::vector<RosterChange>& changes, const PeerId& self) {
+  if (changes.empty()) return open_message("synced", room, revision) + R"(,"same":true})";
+  std::string out =
+      open_message("synced", room, changes.back().revision) + R"(,"same":false,"changes":[)";
   bool is_first = true;
-  for (const RosterChange& change : *update.changes) {
+  for (const RosterChange& change : changes) {
     if (change.peer == self) continue;
     if (!std::exchange(is_first, false)) out += ',';
     out += change.text;
   }
   return out + "]}";
+}
+
+std::string compose_synced(const RoomName& room, const Roster& roster, const PeerId& self) {
+  return open_message("synced", room, roster.revision) + R"(,"same":false)" +
+         compose_peers(roster, self) + '}';
 }
 
 std::string compose_updated(const RoomName& room, std::uint64_t revision) {

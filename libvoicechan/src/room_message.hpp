@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "voicechan/ice_offer.hpp"
 #include "voicechan/presence.hpp"
@@ -28,10 +29,12 @@ std::string compose_joined_room(const RoomName& room, const Roster& roster, cons
 /// {"type":"ice_servers","ice_servers":[…],"ice_ttl":…}
 std::string compose_ice_servers(const IceOffer& ice);
 
-/// The answer to a sync: {"type":"synced","room":…,"revision":…,"same":true}, or "same":false and
-/// "changes":[…] (of others), or "peers":[…] if the changes are not known.
-std::string compose_synced(const RoomName& room, std::uint64_t revision_asked,
-                           const RosterUpdate& update, const PeerId& self);
+/// The answer to a sync: {"type":"synced","room":…,"revision":…,"same":true} if nothing changed
+/// since the revision, or "same":false and "changes":[…] (of others).
+std::string compose_synced(const RoomName& room, std::uint64_t revision,
+                           const std::vector<RosterChange>& changes, const PeerId& self);
+/// The same with "peers":[…], if the changes are not known.
+std::string compose_synced(const RoomName& room, const Roster& roster, const PeerId& self);
 
 /// {"type":"updated","room":…,"revision":…}
 std::string compose_updated(const RoomName& room, std::uint64_t revision);

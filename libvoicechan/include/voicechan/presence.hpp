@@ -46,14 +46,6 @@ struct RosterChange {
   static std::optional<RosterChange> from_frame(const Frame& frame);
 };
 
-/// What leads from an older revision of a roster to the present one.
-struct RosterUpdate {
-  /// The present one.
-  Roster roster;
-  /// All changes since the older one; nothing if they are not known any more.
-  std::optional<std::vector<RosterChange>> changes;
-};
-
 /// The group that hubs with peers in a signaling room are subscribed to: "signaling_<room>".
 std::string peer_group(const RoomName& room);
 
@@ -77,7 +69,12 @@ class Presence {
   virtual bool contains(const RoomName& room, const PeerId& peer) const = 0;
 
   /// A room without peers is at revision 0.
-  virtual RosterUpdate changes_since(const RoomName& room, std::uint64_t revision) const = 0;
+  virtual Roster roster(const RoomName& room) const = 0;
+
+  /// All changes that lead from a revision to the present one, which is the last one's, and none if
+  /// it is the same. Nothing if they are not known any more, or it has not been yet.
+  virtual std::optional<std::vector<RosterChange>> changes_since(const RoomName& room,
+                                                                 std::uint64_t revision) const = 0;
 };
 
 }  // namespace voicechan
