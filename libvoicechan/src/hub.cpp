@@ -4,10 +4,11 @@
 #include <utility>
 
 #include "hub_impl.hpp"
+#include "voice_groups.hpp"
 
 namespace voicechan {
 
-std::string voice_group(const RoomName& room) { return "voice_" + room.str(); }
+std::string voice_group(const RoomName& room) { return voice_group_of(room.str()); }
 
 std::string notification_group(UserId user) {
   return "notifications_" + std::to_string(user.value);

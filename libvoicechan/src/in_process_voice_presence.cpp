@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "voice_groups.hpp"
 #include "voice_message.hpp"
 
 namespace voicechan {
@@ -38,7 +39,7 @@ std::vector<VoiceMember> InProcessVoicePresence::Members::after(std::uint64_t si
 
 void InProcessVoicePresence::publish(const std::string& name, Watched& watched,
                                      VoiceChange change) {
-  backplane_->publish("members_" + name, change.to_frame());
+  backplane_->publish(voice_members_group_of(name), change.to_frame());
   watched.changes.push_back({change.revision, Frame::control_text(std::move(change.text))});
   if (watched.changes.size() > kMaxChanges) watched.changes.pop_front();
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "big_endian.hpp"
+
 namespace voicechan {
 namespace {
 
@@ -17,10 +19,7 @@ Frame RosterChange::to_frame() const {
   std::string bytes;
   bytes.reserve(kHeadBytes + text.size());
   bytes.push_back(static_cast<char>(kind));
-  for (unsigned shift = 64; shift > 0;) {
-    shift -= 8;
-    bytes.push_back(static_cast<char>(revision >> shift & 0xFF));
-  }
+  append_big_endian(bytes, revision);
   bytes.append(peer.str()).append(text);
   return Frame(FrameKind::binary, FrameClass::control, std::move(bytes));
 }
@@ -30,10 +29,7 @@ std::optional<RosterChange> RosterChange::from_frame(const Frame& frame) {
   if (frame.kind() != FrameKind::binary || bytes.size() < kHeadBytes) return std::nullopt;
   const auto kind = static_cast<unsigned char>(bytes[0]);
   if (kind > static_cast<unsigned char>(Kind::left)) return std::nullopt;
-  std::uint64_t revision = 0;
-  for (const char byte : bytes.substr(1, kRevisionBytes)) {
-    revision = revision << 8 | static_cast<unsigned char>(byte);
-  }
+  const auto revision = read_big_endian<std::uint64_t>(bytes.substr(1));
   const auto peer = PeerId::parse(bytes.substr(1 + kRevisionBytes, PeerId::kLength));
   if (!peer) return std::nullopt;
   return RosterChange{static_cast<Kind>(kind), revision, *peer,

@@ -1,25 +1,12 @@
 #include "room_message.hpp"
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <utility>
+
+#include "message_text.hpp"
 
 namespace voicechan {
 namespace {
-
-namespace json = boost::json;
-
-std::string quoted(std::string_view text) {
-  return json::serialize(json::string_view(text.data(), text.size()));
-}
-
-/// The beginning of a message about a room, its object still open.
-std::string open_message(std::string_view type, const RoomName& room) {
-  return R"({"type":)" + quoted(type) + R"(,"room":)" + quoted(room.str());
-}
-
-std::string open_message(std::string_view type, const RoomName& room, std::uint64_t revision) {
-  return open_message(type, room) + R"(,"revision":)" + std::to_string(revision);
-}
 
 std::string open_receipt(std::string_view msg_id, std::string_view status,
                          std::optional<std::string_view> to) {
@@ -57,22 +44,22 @@ std::string compose_ice(const IceOffer& ice) {
 }  // namespace
 
 std::string compose_peer_joined(const RoomName& room, std::uint64_t revision, const Peer& peer) {
-  return open_message("peer_joined", room, revision) + R"(,"peer":)" + compose_peer(peer, false) +
-         '}';
+  return open_message("peer_joined", room.str(), revision) + R"(,"peer":)" +
+         compose_peer(peer, false) + '}';
 }
 
 std::string compose_peer_updated(const RoomName& room, std::uint64_t revision, const Peer& peer) {
-  return open_message("peer_updated", room, revision) + R"(,"id":)" + quoted(peer.id.str()) +
+  return open_message("peer_updated", room.str(), revision) + R"(,"id":)" + quoted(peer.id.str()) +
          R"(,"data":)" + peer.data + '}';
 }
 
 std::string compose_peer_left(const RoomName& room, std::uint64_t revision, const PeerId& id) {
-  return open_message("peer_left", room, revision) + R"(,"id":)" + quoted(id.str()) + '}';
+  return open_message("peer_left", room.str(), revision) + R"(,"id":)" + quoted(id.str()) + '}';
 }
 
 std::string compose_joined_room(const RoomName& room, const Roster& roster, const PeerId& self,
                                 const std::optional<IceOffer>& ice) {
-  std::string out = open_message("joined", room, roster.revision) + R"(,"id":)" +
+  std::string out = open_message("joined", room.str(), roster.revision) + R"(,"id":)" +
                     quoted(self.str()) + compose_peers(roster, self);
   if (ice) out += compose_ice(*ice);
   return out + '}';
@@ -84,9 +71,9 @@ std::string compose_ice_servers(const IceOffer& ice) {
 
 std::string compose_synced(const RoomName& room, std::uint64_t revision,
                            const std::vector<RosterChange>& changes, const PeerId& self) {
-  if (changes.empty()) return open_message("synced", room, revision) + R"(,"same":true})";
+  if (changes.empty()) return open_message("synced", room.str(), revision) + R"(,"same":true})";
   std::string out =
-      open_message("synced", room, changes.back().revision) + R"(,"same":false,"changes":[)";
+      open_message("synced", room.str(), changes.back().revision) + R"(,"same":false,"changes":[)";
   bool is_first = true;
   for (const RosterChange& change : changes) {
     if (change.peer == self) continue;
@@ -97,12 +84,12 @@ std::string compose_synced(const RoomName& room, std::uint64_t revision,
 }
 
 std::string compose_synced(const RoomName& room, const Roster& roster, const PeerId& self) {
-  return open_message("synced", room, roster.revision) + R"(,"same":false)" +
+  return open_message("synced", room.str(), roster.revision) + R"(,"same":false)" +
          compose_peers(roster, self) + '}';
 }
 
 std::string compose_updated(const RoomName& room, std::uint64_t revision) {
-  return open_message("updated", room, revision) + '}';
+  return open_message("updated", room.str(), revision) + '}';
 }
 
 std::string compose_receipt(std::string_view msg_id, std::string_view status,
@@ -116,6 +103,6 @@ std::string compose_refusal(std::string_view msg_id, std::optional<std::string_v
          quoted(detail) + '}';
 }
 
-std::string compose_left(const RoomName& room) { return open_message("left", room) + '}'; }
+std::string compose_left(const RoomName& room) { return open_message("left", room.str()) + '}'; }
 
 }  // namespace voicechan

@@ -1,22 +1,11 @@
 #include "voice_message.hpp"
 
-#include <boost/json.hpp>
 #include <utility>
+
+#include "message_text.hpp"
 
 namespace voicechan {
 namespace {
-
-namespace json = boost::json;
-
-std::string quoted(std::string_view text) {
-  return json::serialize(json::string_view(text.data(), text.size()));
-}
-
-/// The beginning of a message about a room, its object still open.
-std::string open_message(std::string_view type, std::string_view room, std::uint64_t revision) {
-  return R"({"type":")" + std::string(type) + R"(","room":)" + quoted(room) + R"(,"revision":)" +
-         std::to_string(revision);
-}
 
 void append_member(std::string& out, const VoiceMember& member) {
   out += R"({"member":)" + std::to_string(voice_member_number(member.since)) + R"(,"user_id":)" +

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "big_endian.hpp"
+#include "voice_groups.hpp"
+
 namespace voicechan {
 namespace {
 
@@ -9,15 +12,12 @@ constexpr std::size_t kRevisionBytes = 8;
 
 }  // namespace
 
-std::string voice_members_group(const RoomName& room) { return "members_" + room.str(); }
+std::string voice_members_group(const RoomName& room) { return voice_members_group_of(room.str()); }
 
 Frame VoiceChange::to_frame() const {
   std::string bytes;
   bytes.reserve(kRevisionBytes + text.size());
-  for (unsigned shift = 64; shift > 0;) {
-    shift -= 8;
-    bytes.push_back(static_cast<char>(revision >> shift & 0xFF));
-  }
+  append_big_endian(bytes, revision);
   bytes.append(text);
   return Frame(FrameKind::binary, FrameClass::control, std::move(bytes));
 }
@@ -25,11 +25,8 @@ Frame VoiceChange::to_frame() const {
 std::optional<VoiceChange> VoiceChange::from_frame(const Frame& frame) {
   const std::string_view bytes = frame.bytes();
   if (frame.kind() != FrameKind::binary || bytes.size() < kRevisionBytes) return std::nullopt;
-  std::uint64_t revision = 0;
-  for (const char byte : bytes.substr(0, kRevisionBytes)) {
-    revision = revision << 8 | static_cast<unsigned char>(byte);
-  }
-  return VoiceChange{revision, std::string(bytes.substr(kRevisionBytes))};
+  return VoiceChange{read_big_endian<std::uint64_t>(bytes),
+                     std::string(bytes.substr(kRevisionBytes))};
 }
 
 }  // namespace voicechan

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "big_endian.hpp"
 #include "voice_message.hpp"
 
 namespace voicechan {
@@ -18,9 +19,7 @@ Frame with_member(const Frame& frame) {
   }
   std::string bytes;
   bytes.reserve(sizeof member + frame.size());
-  for (const unsigned shift : {24u, 16u, 8u, 0u}) {
-    bytes.push_back(static_cast<char>(member >> shift & 0xFF));
-  }
+  append_big_endian(bytes, member);
   bytes.append(frame.bytes());
   return Frame(FrameKind::binary, frame.frame_class(), std::move(bytes), frame.source());
 }
