@@ -77,10 +77,6 @@ struct Session::State : Group::Membership {
   bool is_in_group = false;  // a voice or notifications session
 };
 
-/// Answers a refused message; the code's own sentence is the detail unless there is a better one.
-void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
-                std::string_view detail = {});
-
 class Hub::Impl final : public BackplaneReceiver {
  public:
   using State = Session::State;
@@ -152,9 +148,9 @@ class Hub::Impl final : public BackplaneReceiver {
   void forward(State& session, const SignalingMessage& message);
   void send(const SendTicket& ticket, const Frame& frame);
   Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
-  /// Records a message of a peer in a room; its number, or 0.
+  /// Records a message of a peer in a room; its number, or 0. `is_in_room`: so is the receiver.
   std::uint64_t record_message(const State& session, const SignalingMessage& message,
-                               const PeerId& to);
+                               const PeerId& to, bool is_in_room);
   void record_outcome(const SendTicket& ticket, Delivery delivery);
   static void record_refusal(const State& session, Errc code);
   /// The same, as a receipt if the client wants one.

@@ -61,13 +61,13 @@ FlightEvent::Type type_of(const SignalingMessage& message) {
   return FlightEvent::Type::other;
 }
 
-}  // namespace
-
-void send_error(Transport& transport, Errc code, std::optional<std::string_view> to,
-                std::string_view detail) {
+void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
+                std::string_view detail = {}) {
   const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
   transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
 }
+
+}  // namespace
 
 void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
   if (signaling.receipts != nullptr) {
@@ -229,7 +229,8 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   }
   const Frame frame = Frame::control_text(compose_forwarded(message, session.signaling->id->str()));
   if (session.signaling->place == nullptr) return send(ticket, frame);
-  ticket.flight = record_message(session, message, *to);
+  const bool is_in_room = session.signaling->place->sees(*to);
+  ticket.flight = record_message(session, message, *to, is_in_room);
 
   CandidateHold& candidates = session.signaling->place->candidates();
   const bool is_candidate = message.type == "candidate";
@@ -237,7 +238,7 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   std::vector<CandidateHold::Held> released;
   if (is_candidate) {
     std::string ufrag = ufrag_of_candidate(message.text);
-    if (!candidates.may_pass(*to, ufrag) && session.signaling->place->sees(*to)) {
+    if (is_in_room && !candidates.may_pass(*to, ufrag)) {
       if (!candidates.hold({ticket, frame, std::move(ufrag)})) {
         return on_delivery(ticket, Delivery::peer_busy);
       }
@@ -246,7 +247,7 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
       }
       return;
     }
-  } else if (is_description && session.signaling->place->sees(*to)) {
+  } else if (is_description && is_in_room) {
     released = candidates.release(*to, ufrags_of_description(message.text));
   }
   send(ticket, frame);  // may end the session
@@ -285,11 +286,11 @@ void Hub::Impl::on_written(State& session) {
 }
 
 std::uint64_t Hub::Impl::record_message(const State& session, const SignalingMessage& message,
-                                        const PeerId& to) {
+                                        const PeerId& to, bool is_in_room) {
   if (!peer_rooms_->is_recording()) return 0;
   const PeerRooms::Place& place = *session.signaling->place;
   FlightEvent event{FlightEvent::Kind::message, *session.signaling->id};
-  if (place.sees(to)) event.to = to;  // ids of others are not for those who read the record
+  if (is_in_room) event.to = to;  // ids of others are not for those who read the record
   event.type = type_of(message);
   event.bytes = message.text.size();
   const bool is_description =

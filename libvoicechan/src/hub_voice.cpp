@@ -3,6 +3,7 @@
 
 #include "hub_impl.hpp"
 #include "signaling_message.hpp"
+#include "voice_groups.hpp"
 
 // Members of voice rooms: their coming and going, and what those ask who are told of the others.
 
@@ -11,11 +12,6 @@ namespace {
 
 constexpr std::string_view kBadMemberMessage =
     "text here is a JSON object of type \"text\" (with \"text\", a string) or \"sync\"";
-constexpr std::string_view kVoicePrefix = "voice_";
-constexpr std::string_view kMembersPrefix = "members_";
-
-/// The name of the room whose group is "voice_<room>".
-std::string_view room_of(std::string_view group) { return group.substr(kVoicePrefix.size()); }
 
 }  // namespace
 
@@ -58,7 +54,8 @@ void Hub::Impl::leave_group(State& session) noexcept {
   LocalGroup& group = place->second;
   if (session.since != 0) {
     port_->flush();  // what he has said comes before his going
-    voice_presence_->leave(room_of(place->first), session.since, session.watch != nullptr);
+    voice_presence_->leave(*room_of(place->first, kVoiceGroupPrefix), session.since,
+                           session.watch != nullptr);
   }
   if (session.watch != nullptr) {
     group.watchers->remove(*session.watch);
@@ -70,37 +67,36 @@ void Hub::Impl::leave_group(State& session) noexcept {
 }
 
 void Hub::Impl::take_member_message(State& session, std::string_view text) {
-  Transport& transport = *session.transport;
-  if (text.size() > options_.max_signaling_bytes) return send_error(transport, Errc::too_large);
+  if (text.size() > options_.max_signaling_bytes) return refuse(session, Errc::too_large);
   const auto message = parse_signaling_message(text, options_.max_json_depth);
   if (message && message->type == "sync") {
     const auto revision = natural_value(find_member(*message, "revision").value_or(""));
-    if (!revision) return send_error(transport, Errc::bad_message, {}, kBadRevision);
+    if (!revision) return refuse(session, Errc::bad_message, {}, kBadRevision);
     return sync_members(session, *revision);
   }
   if (message && message->type == "text") {
     auto said = string_value(find_member(*message, "text").value_or(""));
     if (said) return relay(session, FrameKind::text, *std::move(said));
   }
-  send_error(transport, Errc::bad_message, {}, kBadMemberMessage);
+  refuse(session, Errc::bad_message, {}, kBadMemberMessage);
 }
 
 void Hub::Impl::sync_members(State& session, std::uint64_t revision) {
   if (!session.watch->syncs.take(options_.voice_syncs_per_second, options_.voice_sync_burst,
                                  now_)) {
-    return send_error(*session.transport, Errc::rate_limited);
+    return refuse(session, Errc::rate_limited);
   }
   const auto place = session.group_place;
-  auto answer = voice_presence_->changes_since(room_of(place->first), revision);
+  auto answer = voice_presence_->changes_since(*room_of(place->first, kVoiceGroupPrefix), revision);
   place->second.watchers->answer(*session.watch, std::move(answer), now_);
   note_paced(place);
   dispose_if_empty(place);
 }
 
 void Hub::Impl::on_members_change(std::string_view group, const Frame& frame) {
-  if (group.substr(0, kMembersPrefix.size()) != kMembersPrefix) return;
-  const std::string_view room = group.substr(kMembersPrefix.size());
-  const auto place = groups_.find(std::string(kVoicePrefix).append(room));
+  const auto room = room_of(group, kVoiceMembersGroupPrefix);
+  if (!room) return;
+  const auto place = groups_.find(voice_group_of(*room));
   const auto change = VoiceChange::from_frame(frame);
   if (place == groups_.end() || place->second.watchers == nullptr || !change) return;
   place->second.watchers->on_change(*change, now_);
