@@ -58,6 +58,12 @@ json::object to_object(const Finding& finding) {
           {"detail", finding.detail}};
 }
 
+json::object to_object(const VoiceMember& member) {
+  return {{"member", voice_member_number(member.since)},
+          {"user_id", member.user.id.value},
+          {"username", member.user.username}};
+}
+
 /// Object by object: a list can be long, and a tree of it would be many times as long.
 template <class Values>
 std::string to_array(const Values& values) {
@@ -91,15 +97,8 @@ std::string to_json(const Invitation& invitation) {
 }
 
 std::string to_json(const VoiceMemberPage& page) {
-  std::string out = R"({"revision":)" + std::to_string(page.revision) + R"(,"members":[)";
-  bool is_first = true;
-  for (const VoiceMember& member : page.members) {
-    if (!std::exchange(is_first, false)) out += ',';
-    out += json::serialize(json::object{{"member", voice_member_number(member.since)},
-                                        {"user_id", member.user.id.value},
-                                        {"username", member.user.username}});
-  }
-  return out += "]}";
+  return R"({"revision":)" + std::to_string(page.revision) + R"(,"members":)" +
+         to_array(page.members) + '}';
 }
 
 HttpResponse make_field_errors_response(const std::vector<FieldError>& errors) {

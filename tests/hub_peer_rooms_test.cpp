@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backplane_test_hub.hpp"
 #include "fake_transport.hpp"
 
 // Signaling rooms: the roster in the answer to a join, and the changes that follow it.
@@ -390,17 +391,10 @@ TEST(HubPeerRoomsLimitTest, IceServersAreToldAgainBeforeTheyEnd) {
   }
 }
 
-struct DeafReceiver final : BackplaneReceiver {
-  void on_publish(std::string_view, const Frame&) noexcept override {}
-  Delivery on_send(const SendTicket&, const Frame&) noexcept override { return Delivery::queued; }
-  void on_delivery(const SendTicket&, Delivery) noexcept override {}
-};
-
 TEST(HubPeerRoomsLifetimeTest, WhatIsUnderWayOfARoomThatHasEndedIsNotToldInTheNextOne) {
   HubSystem system(2);
-  DeafReceiver receiver;  // another hub that is still interested when the room ends
-  const auto port = system.backplane().attach(receiver, [] {});
-  const auto subscription = (*port)->subscribe(peer_group(room_name("team")));
+  BackplaneTestHub interested(system.backplane());  // still is when the room ends
+  interested.subscribe(peer_group(room_name("team")));
   auto ann = system.open_signaling(0);
   auto bob = system.open_signaling(1);
   for (auto* each : {&ann, &bob}) system.send(**each, join_text("team"));

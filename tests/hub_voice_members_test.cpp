@@ -113,6 +113,14 @@ class HubVoiceMembersTest : public HubSystemTest {
     watcher.read();
     return watcher;
   }
+  /// A plain member in the room of two who have been told of it.
+  ClientPtr join_plain_beside(Watcher& one, Watcher& other) {
+    auto plain = system.join_voice(2, "team");
+    system.settle();
+    one.read();
+    other.read();
+    return plain;
+  }
   void say(Client& client, std::string bytes) {
     client.session.receive(FrameKind::binary, std::move(bytes));
     system.settle();
@@ -147,10 +155,7 @@ TEST_P(HubVoiceMembersTest, OthersAreToldOfWhoComesAndGoes) {
 TEST_P(HubVoiceMembersTest, AudioComesBehindTheNumberOfWhoSpeaks) {
   auto ann = watch(0);
   auto bob = watch(1);
-  const auto carol = system.join_voice(2, "team");
-  system.settle();
-  ann.read();
-  bob.read();
+  const auto carol = join_plain_beside(ann, bob);
   const std::string audio = std::string("\x00\xff", 2) + "audio";
   say(*ann.client, audio);
   EXPECT_THAT(bob.client->texts(), ElementsAre(numbered(ann.number, audio)));
@@ -164,10 +169,7 @@ TEST_P(HubVoiceMembersTest, AudioComesBehindTheNumberOfWhoSpeaks) {
 TEST_P(HubVoiceMembersTest, TextIsWrappedForMembersAndPlainForOthers) {
   auto ann = watch(0);
   auto bob = watch(1);
-  const auto carol = system.join_voice(2, "team");
-  system.settle();
-  ann.read();
-  bob.read();
+  const auto carol = join_plain_beside(ann, bob);
   system.send(*carol, R"({"type":"sync"} "?)");
   const std::string wrapped = R"({"type":"text","member":3,"text":"{\"type\":\"sync\"} \"?"})";
   EXPECT_THAT(ann.client->texts(), ElementsAre(wrapped));
