@@ -351,6 +351,21 @@ TEST(HubPeerRoomsLimitTest, OneWhoCannotMoveStaysWhereHeIs) {
   EXPECT_EQ(members[3].peers.at(members[2].id), "1");
 }
 
+TEST(HubPeerRoomsLimitTest, AFullRoomChangesNothingForWhoWantedToEnter) {
+  HubOptions options;
+  options.max_room_peers = 0;
+  HubSystem system(1, options);
+  const auto [plain, id] = system.join_signaling(0);
+  const auto fresh = system.open_signaling(0);
+  for (Client* client : {plain.get(), fresh.get()}) {
+    system.send(*client, join_text("full", R"(,"receipts":true)"));
+    EXPECT_EQ(parse_json(client->texts().at(0)).at("code"), "room_full");
+    system.send(*client, R"({"type":"hello","msg_id":1,"to":"nobody"})");
+  }
+  EXPECT_EQ(parse_json(plain->texts().at(1)).at("type"), "error");  // and no receipt
+  EXPECT_EQ(parse_json(fresh->texts().at(1)).at("code"), "not_joined");
+}
+
 TEST(HubPeerRoomsLimitTest, IceServersOfTheHostAreInTheAnswer) {
   HubOptions options;
   options.ice_servers = [](UserId id) {

@@ -140,7 +140,11 @@ class Hub::Impl final : public BackplaneReceiver {
   void record_ice_error(State& session, const SignalingMessage& message);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
-  void join_room(State& session, const RoomName& room, std::optional<std::string_view> data);
+  PeerId make_id();
+  /// Takes a session into a room, under this id, or sees to it that it stays; what to show it. If
+  /// the room is full, nothing has changed.
+  Result<Roster> enter_room(State& session, const PeerId& id, const RoomName& room,
+                            std::optional<std::string_view> data);
   void update_data(State& session, const SignalingMessage& message);
   void sync(State& session, const SignalingMessage& message);
   /// Handles what only a peer in a room may send; false if the message is none of that.

@@ -113,36 +113,44 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
   if (room && data && data->size() > options_.max_peer_data_bytes) {
     return refuse(session, Errc::too_large);
   }
+  const PeerId id = session.signaling->id ? *session.signaling->id : make_id();
+  Roster roster;
+  if (room) {
+    auto shown = enter_room(session, id, *room, data);
+    if (!shown) return send_error(*session.transport, Errc::room_full);  // and nothing has changed
+    roster = *std::move(shown);
+  }
   if (!session.signaling->id) {
-    PeerId::Random random;
-    random_->fill(random.data(), random.size());
-    session.signaling->id = PeerId(port_->address(), random);
-    peers_.emplace(*session.signaling->id, &session);
+    session.signaling->id = id;
+    peers_.emplace(id, &session);
   }
   const bool asks_for_receipts = find_member(message, "receipts") == "true";
   if (room || asks_for_receipts) session.signaling->need_receipts().is_sender = true;
-  if (room) return join_room(session, *room, data);
-  session.transport->send(Frame::control_text(compose_joined(session.signaling->id->str())));
-}
-
-void Hub::Impl::join_room(State& session, const RoomName& room,
-                          std::optional<std::string_view> data) {
-  Transport& transport = *session.transport;
-  Roster roster;
-  if (session.signaling->place != nullptr && session.signaling->place->room().str() == room.str()) {
-    if (data) session.signaling->place->update(std::string(*data));
-    roster = session.signaling->place->roster();
-  } else {
-    Peer peer{*session.signaling->id, session.signaling->user, std::string(data.value_or("null"))};
-    auto entered = peer_rooms_->enter(room, std::move(peer), transport, options_.max_room_peers);
-    if (!entered) return send_error(transport, Errc::room_full);  // and stay where he is
-    session.signaling->place = std::move(entered->place);
-    roster = std::move(entered->roster);
-  }
+  if (!room) return session.transport->send(Frame::control_text(compose_joined(id.str())));
   const auto ice = offer_ice(session);
   if (ice) session.signaling->place->start_using_ice(ice->expires_at);
-  transport.send(
-      Frame::control_text(compose_joined_room(room, roster, *session.signaling->id, ice)));
+  session.transport->send(Frame::control_text(compose_joined_room(*room, roster, id, ice)));
+}
+
+PeerId Hub::Impl::make_id() {
+  PeerId::Random random;
+  random_->fill(random.data(), random.size());
+  return {port_->address(), random};
+}
+
+Result<Roster> Hub::Impl::enter_room(State& session, const PeerId& id, const RoomName& room,
+                                     std::optional<std::string_view> data) {
+  auto& place = session.signaling->place;
+  if (place != nullptr && place->room().str() == room.str()) {
+    if (data) place->update(std::string(*data));
+    return place->roster();
+  }
+  Peer peer{id, session.signaling->user, std::string(data.value_or("null"))};
+  auto entered =
+      peer_rooms_->enter(room, std::move(peer), *session.transport, options_.max_room_peers);
+  if (!entered) return entered.error();
+  place = std::move(entered->place);
+  return std::move(entered->roster);
 }
 
 std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
