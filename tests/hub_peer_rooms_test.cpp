@@ -248,6 +248,25 @@ TEST_P(HubPeerRoomsTest, SyncShowsAllPeersOnceChangesAreForgotten) {
   EXPECT_EQ(reply.at("peers").as_array()[0].at("data"), 7);
 }
 
+TEST_P(HubPeerRoomsTest, SyncShowsAllPeersToOneWhoCameLaterThanHeAsksAbout) {
+  auto ann = join(0, "team");
+  auto bob = join(1, "team");
+  system.send(*ann.client, R"({"type":"leave"})");
+  system.send(*ann.client, join_text("team"));  // at revision 4, and polite now
+  ann.client->transport.frames.clear();
+  for (const char* revision : {"1", "2", "3"}) {
+    system.send(*ann.client, R"({"type":"sync","revision":)" + std::string(revision) + "}");
+    const auto reply = parse_json(ann.client->texts().at(0)).as_object();
+    ann.client->transport.frames.clear();
+    EXPECT_EQ(reply.at("revision"), 4);
+    ASSERT_TRUE(reply.contains("peers")) << revision;
+    ASSERT_EQ(reply.at("peers").as_array().size(), 1u);
+    EXPECT_TRUE(reply.at("peers").as_array()[0].at("polite").as_bool());
+  }
+  system.send(*ann.client, R"({"type":"sync","revision":4})");
+  EXPECT_TRUE(parse_json(ann.client->texts().at(0)).at("same").as_bool());
+}
+
 TEST_P(HubPeerRoomsTest, WhatASyncHasShownIsNotToldAgain) {
   auto ann = join(0, "team");
   auto bob = system.open_signaling(1);

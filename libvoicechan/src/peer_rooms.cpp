@@ -28,6 +28,7 @@ Roster PeerRooms::Place::roster() {
 }
 
 std::optional<std::vector<RosterChange>> PeerRooms::Place::changes_since(std::uint64_t revision) {
+  if (revision < since_) return std::nullopt;
   auto changes = rooms_->presence_->changes_since(room_->name, revision);
   if (changes) seen_ = changes->empty() ? revision : changes->back().revision;
   return changes;

@@ -38,7 +38,8 @@ class PeerRooms {
     void update(std::string data);
     /// Who is there; of what led there the peer is not told again.
     Roster roster();
-    /// As of `Presence`. The peer is not told of these again.
+    /// As of `Presence`, but nothing from before the peer's own coming: an earlier roster was not
+    /// its own. The peer is not told of these again.
     std::optional<std::vector<RosterChange>> changes_since(std::uint64_t revision);
     /// Whether a peer is in the same room.
     bool sees(const PeerId& peer) const;
@@ -63,6 +64,7 @@ class PeerRooms {
           id_(id),
           user_(user),
           transport_(&transport),
+          since_(revision),
           seen_(revision) {}
 
     /// Tells the peer of a change; `message` is the change as the others are told of it.
@@ -76,7 +78,8 @@ class PeerRooms {
     CandidateHold candidates_;  // of this peer for others
     std::optional<std::multimap<MonotonicTime, Place*>::iterator> refresh_;
     std::optional<WallTime> ice_end_;
-    std::uint64_t seen_;  // the peer knows of all changes up to this revision
+    const std::uint64_t since_;  // the revision of its coming
+    std::uint64_t seen_;         // the peer knows of all changes up to this revision
   };
 
   /// All must outlive this. `recorder` may be null.
