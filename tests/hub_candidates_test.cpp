@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 struct Peer {
   ClientPtr client;
@@ -32,9 +33,18 @@ class HubCandidatesTest : public HubSystemTest {
     return peer;
   }
 
+  static std::string message(std::string_view type, int number, const std::string& to) {
+    return R"({"type":")" + std::string(type) + R"(","to":")" + to + R"(","msg_id":)" +
+           std::to_string(number) + "}";
+  }
   void send(std::string_view type, int number, const std::string& to) {
-    system.send(*ann.client, R"({"type":")" + std::string(type) + R"(","to":")" + to +
-                                 R"(","msg_id":)" + std::to_string(number) + "}");
+    system.send(*ann.client, message(type, number, to));
+  }
+
+  /// No other hub has heard of it yet.
+  static void leave_and_come_again(const Peer& peer) {
+    peer.client->send(R"({"type":"leave"})");
+    peer.client->send(R"({"type":"join","room":"team"})");
   }
 
   /// The numbers of the messages that a client has got; of receipts with their status.
@@ -114,6 +124,42 @@ TEST_P(HubCandidatesTest, APeerThatLeavesAnswersForWhatWasHeld) {
   EXPECT_THAT(ann_gets(), ElementsAre("1 gone"));
   send("candidate", 2, bob.id);
   EXPECT_THAT(ann_gets(), ElementsAre("2 unknown"));
+}
+
+// What hub 0 is told of bob's leaving comes when he is there again.
+TEST_P(HubCandidatesTest, OneWhoLeftAndCameAgainKeepsWhatHeHasGotSince) {
+  const Peer bob = join(1);
+  leave_and_come_again(bob);
+  ann.client->send(message("offer", 1, bob.id));
+  system.settle();
+  send("candidate", 2, bob.id);
+  EXPECT_THAT(take(*bob.client), ElementsAre("1", "2"));
+}
+
+TEST_P(HubCandidatesTest, OneWhoLeftAndCameAgainHasGotNothingBefore) {
+  const Peer bob = join(1);
+  send("offer", 1, bob.id);
+  send("candidate", 2, bob.id);
+  EXPECT_THAT(take(*bob.client), ElementsAre("1", "2"));
+  ann_gets();
+  leave_and_come_again(bob);
+  ann.client->send(message("candidate", 3, bob.id));
+  system.settle();
+  EXPECT_THAT(take(*bob.client), IsEmpty());
+  EXPECT_THAT(ann_gets(), IsEmpty());
+  send("offer", 4, bob.id);
+  EXPECT_THAT(take(*bob.client), ElementsAre("4", "3"));
+}
+
+TEST_P(HubCandidatesTest, WhatWasHeldForOneWhoLeftIsNotForHimWhenHeComesAgain) {
+  const Peer bob = join(1);
+  send("candidate", 1, bob.id);
+  leave_and_come_again(bob);
+  ann.client->send(message("candidate", 2, bob.id));
+  ann.client->send(message("offer", 3, bob.id));
+  system.settle();
+  EXPECT_THAT(take(*bob.client), ElementsAre("3", "2"));
+  EXPECT_THAT(ann_gets(), UnorderedElementsAre("1 gone", "2 delivered", "3 delivered"));
 }
 
 TEST_P(HubCandidatesTest, OneWhoGoesToAnotherRoomIsToldOfWhatWasHeld) {

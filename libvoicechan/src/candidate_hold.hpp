@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <unordered_map>
@@ -10,13 +11,13 @@
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/frame.hpp"
-#include "voicechan/peer_id.hpp"
 
 namespace voicechan {
 
 /// What one peer has to say to others in its room about itself before they can understand it: ICE
 /// candidates are of no use to who has not got the offer or answer that they belong to. They are
-/// kept here until it has gone out. One thread at a time.
+/// kept here until it has gone out. A member is named by the revision at which it came: who has
+/// left and come again is another one and knows nothing. One thread at a time.
 class CandidateHold {
  public:
   /// For one peer, and bytes for all together.
@@ -32,17 +33,17 @@ class CandidateHold {
     std::string ufrag;
   };
 
-  /// The peer has been sent the offer or answer that a candidate with this ufrag belongs to.
+  /// The member has been sent the offer or answer that a candidate with this ufrag belongs to.
   /// Without one, or if descriptions name none, that is any.
-  bool may_pass(const PeerId& to, const std::string& ufrag) const {
-    const auto found = peers_.find(to);
-    return found != peers_.end() && found->second.has_description &&
+  bool may_pass(std::uint64_t since, const std::string& ufrag) const {
+    const auto found = members_.find(since);
+    return found != members_.end() && found->second.has_description &&
            is_described(found->second, ufrag);
   }
 
   /// False if too much is held already.
-  [[nodiscard]] bool hold(Held candidate) {
-    auto& held = peers_[candidate.ticket.to].held;
+  [[nodiscard]] bool hold(std::uint64_t since, Held candidate) {
+    auto& held = members_[since].held;
     if (held.size() >= kMaxCandidates || bytes_ + candidate.frame.size() > kMaxBytes) return false;
     bytes_ += candidate.frame.size();
     held.push_back(std::move(candidate));
@@ -51,64 +52,64 @@ class CandidateHold {
 
   /// An offer or answer that names these ufrags has been sent; the candidates that are to follow
   /// it, in this order.
-  std::vector<Held> release(const PeerId& to, std::vector<std::string> ufrags) {
-    Peer& peer = peers_[to];
-    peer.has_description = true;
+  std::vector<Held> release(std::uint64_t since, std::vector<std::string> ufrags) {
+    Member& member = members_[since];
+    member.has_description = true;
     for (std::string& ufrag : ufrags) {
       const bool is_known =
-          std::find(peer.ufrags.begin(), peer.ufrags.end(), ufrag) != peer.ufrags.end();
-      if (!is_known) peer.ufrags.push_back(std::move(ufrag));
+          std::find(member.ufrags.begin(), member.ufrags.end(), ufrag) != member.ufrags.end();
+      if (!is_known) member.ufrags.push_back(std::move(ufrag));
     }
-    while (peer.ufrags.size() > kMaxUfrags) peer.ufrags.pop_front();
+    while (member.ufrags.size() > kMaxUfrags) member.ufrags.pop_front();
     std::vector<Held> released;
-    for (Held& held : take(peer)) {
-      if (is_described(peer, held.ufrag)) {
+    for (Held& held : take(member)) {
+      if (is_described(member, held.ufrag)) {
         released.push_back(std::move(held));
       } else {
         bytes_ += held.frame.size();
-        peer.held.push_back(std::move(held));
+        member.held.push_back(std::move(held));
       }
     }
     return released;
   }
 
-  /// The peer has left the room; these will not be sent.
-  std::vector<Held> forget(const PeerId& to) {
-    const auto found = peers_.find(to);
-    if (found == peers_.end()) return {};
+  /// The member has left the room; these will not be sent.
+  std::vector<Held> forget(std::uint64_t since) {
+    const auto found = members_.find(since);
+    if (found == members_.end()) return {};
     std::vector<Held> held = take(found->second);
-    peers_.erase(found);
+    members_.erase(found);
     return held;
   }
 
-  /// No peer is in the same room any more; these will not be sent.
+  /// No member is in the same room any more; these will not be sent.
   std::vector<Held> forget_all() {
     std::vector<Held> all;
-    for (auto& [id, peer] : peers_) {
-      for (Held& held : take(peer)) all.push_back(std::move(held));
+    for (auto& [since, member] : members_) {
+      for (Held& held : take(member)) all.push_back(std::move(held));
     }
-    peers_.clear();
+    members_.clear();
     return all;
   }
 
  private:
-  struct Peer {
+  struct Member {
     std::vector<Held> held;
     std::deque<std::string> ufrags;  // of the descriptions, the newest last
     bool has_description = false;
   };
 
-  static bool is_described(const Peer& peer, const std::string& ufrag) {
-    return ufrag.empty() || peer.ufrags.empty() ||
-           std::find(peer.ufrags.begin(), peer.ufrags.end(), ufrag) != peer.ufrags.end();
+  static bool is_described(const Member& member, const std::string& ufrag) {
+    return ufrag.empty() || member.ufrags.empty() ||
+           std::find(member.ufrags.begin(), member.ufrags.end(), ufrag) != member.ufrags.end();
   }
 
-  std::vector<Held> take(Peer& peer) {
-    for (const Held& held : peer.held) bytes_ -= held.frame.size();
-    return std::exchange(peer.held, {});
+  std::vector<Held> take(Member& member) {
+    for (const Held& held : member.held) bytes_ -= held.frame.size();
+    return std::exchange(member.held, {});
   }
 
-  std::unordered_map<PeerId, Peer> peers_;
+  std::unordered_map<std::uint64_t, Member> members_;
   std::size_t bytes_ = 0;
 };
 

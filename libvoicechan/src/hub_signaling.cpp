@@ -237,8 +237,8 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   }
   const Frame frame = Frame::control_text(compose_forwarded(message, session.signaling->id->str()));
   if (session.signaling->place == nullptr) return send(ticket, frame);
-  const bool is_in_room = session.signaling->place->sees(*to);
-  ticket.flight = record_message(session, message, *to, is_in_room);
+  const auto member = session.signaling->place->find_since(*to);
+  ticket.flight = record_message(session, message, *to, member.has_value());
 
   CandidateHold& candidates = session.signaling->place->candidates();
   const bool is_candidate = message.type == "candidate";
@@ -246,8 +246,8 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
   std::vector<CandidateHold::Held> released;
   if (is_candidate) {
     std::string ufrag = ufrag_of_candidate(message.text);
-    if (is_in_room && !candidates.may_pass(*to, ufrag)) {
-      if (!candidates.hold({ticket, frame, std::move(ufrag)})) {
+    if (member && !candidates.may_pass(*member, ufrag)) {
+      if (!candidates.hold(*member, {ticket, frame, std::move(ufrag)})) {
         return on_delivery(ticket, Delivery::peer_busy);
       }
       if (ticket.flight != 0) {
@@ -255,8 +255,8 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
       }
       return;
     }
-  } else if (is_description && is_in_room) {
-    released = candidates.release(*to, ufrags_of_description(message.text));
+  } else if (is_description && member) {
+    released = candidates.release(*member, ufrags_of_description(message.text));
   }
   send(ticket, frame);  // may end the session
   for (const auto& held : released) send(held.ticket, held.frame);

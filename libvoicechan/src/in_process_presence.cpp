@@ -32,7 +32,7 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
   if (found == rooms_.end()) room.revision = last_ended_;
   peer.since = ++room.revision;
   publish(name, room,
-          {RosterChange::Kind::joined, room.revision, peer.id,
+          {RosterChange::Kind::joined, room.revision, peer.id, peer.since,
            compose_peer_joined(name, room.revision, peer)});
   room.numbers.emplace(peer.id, peer.since);
   room.peers.emplace(peer.since, std::make_shared<const Peer>(peer));
@@ -47,7 +47,7 @@ void InProcessPresence::update(const RoomName& name, const PeerId& id, std::stri
   peer.data = std::move(data);
   ++room.revision;
   publish(name, room,
-          {RosterChange::Kind::updated, room.revision, id,
+          {RosterChange::Kind::updated, room.revision, id, peer.since,
            compose_peer_updated(name, room.revision, peer)});
   place = std::make_shared<const Peer>(std::move(peer));
 }
@@ -57,7 +57,8 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
   const auto found = rooms_.find(name.str());
   Room& room = found->second;
   const auto number = room.numbers.find(id);
-  room.peers.erase(number->second);
+  const std::uint64_t since = number->second;
+  room.peers.erase(since);
   room.numbers.erase(number);
   if (room.peers.empty()) {
     last_ended_ = std::max(last_ended_, room.revision);
@@ -65,15 +66,19 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
     return;
   }
   ++room.revision;
-  publish(
-      name, room,
-      {RosterChange::Kind::left, room.revision, id, compose_peer_left(name, room.revision, id)});
+  publish(name, room,
+          {RosterChange::Kind::left, room.revision, id, since,
+           compose_peer_left(name, room.revision, id)});
 }
 
-bool InProcessPresence::contains(const RoomName& name, const PeerId& id) const {
+std::optional<std::uint64_t> InProcessPresence::find_since(const RoomName& name,
+                                                           const PeerId& id) const {
   const MutexLock lock(mutex_);
   const auto found = rooms_.find(name.str());
-  return found != rooms_.end() && found->second.numbers.count(id) != 0;
+  if (found == rooms_.end()) return std::nullopt;
+  const auto number = found->second.numbers.find(id);
+  if (number == found->second.numbers.end()) return std::nullopt;
+  return number->second;
 }
 
 Roster InProcessPresence::roster(const RoomName& name) const {

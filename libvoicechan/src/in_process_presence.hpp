@@ -24,7 +24,7 @@ class InProcessPresence final : public Presence {
   Result<Roster> enter(const RoomName& room, Peer peer, std::size_t max) override;
   void update(const RoomName& room, const PeerId& peer, std::string data) override;
   void leave(const RoomName& room, const PeerId& peer) noexcept override;
-  bool contains(const RoomName& room, const PeerId& peer) const override;
+  std::optional<std::uint64_t> find_since(const RoomName& room, const PeerId& peer) const override;
   Roster roster(const RoomName& room) const override;
   std::optional<std::vector<RosterChange>> changes_since(const RoomName& room,
                                                          std::uint64_t revision) const override;

@@ -34,8 +34,8 @@ std::optional<std::vector<RosterChange>> PeerRooms::Place::changes_since(std::ui
   return changes;
 }
 
-bool PeerRooms::Place::sees(const PeerId& peer) const {
-  return rooms_->presence_->contains(room_->name, peer);
+std::optional<std::uint64_t> PeerRooms::Place::find_since(const PeerId& peer) const {
+  return rooms_->presence_->find_since(room_->name, peer);
 }
 
 std::uint64_t PeerRooms::Place::record(FlightEvent event) const {
@@ -50,7 +50,7 @@ void PeerRooms::Place::settle(std::uint64_t number, FlightEvent::Outcome outcome
 
 void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
   if (change.kind == RosterChange::Kind::left) {
-    for (const auto& held : candidates_.forget(change.peer)) {
+    for (const auto& held : candidates_.forget(change.since)) {
       rooms_->port_->report(held.ticket, Delivery::gone);
     }
   }

@@ -41,8 +41,8 @@ class PeerRooms {
     /// As of `Presence`, but nothing from before the peer's own coming: an earlier roster was not
     /// its own. The peer is not told of these again.
     std::optional<std::vector<RosterChange>> changes_since(std::uint64_t revision);
-    /// Whether a peer is in the same room.
-    bool sees(const PeerId& peer) const;
+    /// The revision at which a peer came that is in the same room.
+    std::optional<std::uint64_t> find_since(const PeerId& peer) const;
 
     /// Records an event of this peer; its number, or 0 if nothing is recorded.
     std::uint64_t record(FlightEvent event) const;

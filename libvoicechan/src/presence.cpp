@@ -7,9 +7,10 @@
 namespace voicechan {
 namespace {
 
-// Kind, big-endian revision, id, text.
+// Kind, big-endian revision and `since`, id, text.
 constexpr std::size_t kRevisionBytes = 8;
-constexpr std::size_t kHeadBytes = 1 + kRevisionBytes + PeerId::kLength;
+constexpr std::size_t kIdAt = 1 + 2 * kRevisionBytes;
+constexpr std::size_t kHeadBytes = kIdAt + PeerId::kLength;
 
 }  // namespace
 
@@ -20,6 +21,7 @@ Frame RosterChange::to_frame() const {
   bytes.reserve(kHeadBytes + text.size());
   bytes.push_back(static_cast<char>(kind));
   append_big_endian(bytes, revision);
+  append_big_endian(bytes, since);
   bytes.append(peer.str()).append(text);
   return Frame(FrameKind::binary, FrameClass::control, std::move(bytes));
 }
@@ -30,9 +32,10 @@ std::optional<RosterChange> RosterChange::from_frame(const Frame& frame) {
   const auto kind = static_cast<unsigned char>(bytes[0]);
   if (kind > static_cast<unsigned char>(Kind::left)) return std::nullopt;
   const auto revision = read_big_endian<std::uint64_t>(bytes.substr(1));
-  const auto peer = PeerId::parse(bytes.substr(1 + kRevisionBytes, PeerId::kLength));
+  const auto since = read_big_endian<std::uint64_t>(bytes.substr(1 + kRevisionBytes));
+  const auto peer = PeerId::parse(bytes.substr(kIdAt, PeerId::kLength));
   if (!peer) return std::nullopt;
-  return RosterChange{static_cast<Kind>(kind), revision, *peer,
+  return RosterChange{static_cast<Kind>(kind), revision, *peer, since,
                       std::string(bytes.substr(kHeadBytes))};
 }
 

@@ -20,7 +20,8 @@ struct Peer {
   Identity user;
   /// What the peer says about itself, as JSON text.
   std::string data;
-  /// The room's revision at which it came: who came later has the greater one.
+  /// The room's revision at which it came: who came later has the greater one, and who comes again
+  /// another one.
   std::uint64_t since = 0;
 };
 
@@ -37,6 +38,8 @@ struct RosterChange {
   Kind kind;
   std::uint64_t revision;
   PeerId peer;
+  /// The revision at which that peer came.
+  std::uint64_t since;
   /// The message that tells clients of it.
   std::string text;
 
@@ -66,7 +69,9 @@ class Presence {
   /// Takes a peer that is in the room out of it.
   virtual void leave(const RoomName& room, const PeerId& peer) noexcept = 0;
 
-  virtual bool contains(const RoomName& room, const PeerId& peer) const = 0;
+  /// The revision at which a peer came that is in the room.
+  virtual std::optional<std::uint64_t> find_since(const RoomName& room,
+                                                  const PeerId& peer) const = 0;
 
   /// A room without peers is at revision 0.
   virtual Roster roster(const RoomName& room) const = 0;
