@@ -106,6 +106,20 @@ TEST_P(HubCandidatesTest, CandidatesWaitForTheDescriptionThatTheyBelongTo) {
   EXPECT_THAT(take(*bob.client), ElementsAre("7", "2", "4", "8", "9"));
 }
 
+TEST_P(HubCandidatesTest, ADescriptionThatABusyPeerDidNotGetLetsNothingPass) {
+  const Peer bob = join(0);  // on ann's hub, which knows at once what became of it
+  send("candidate", 1, bob.id);
+  bob.client->transport.congested = true;
+  send("offer", 2, bob.id);
+  EXPECT_THAT(ann_gets(), ElementsAre("2 busy"));
+  bob.client->transport.congested = false;
+  send("candidate", 3, bob.id);
+  EXPECT_THAT(take(*bob.client), IsEmpty());
+  EXPECT_THAT(ann_gets(), IsEmpty());
+  send("offer", 4, bob.id);
+  EXPECT_THAT(take(*bob.client), ElementsAre("4", "1", "3"));
+}
+
 TEST_P(HubCandidatesTest, OtherTypesAndOtherPeersAreNotHeldUp) {
   const Peer bob = join(1);
   const Peer carol = join(2);

@@ -150,6 +150,8 @@ class Hub::Impl final : public BackplaneReceiver {
   /// Handles what only a peer in a room may send; false if the message is none of that.
   bool handle_in_room(State& session, const SignalingMessage& message);
   void forward(State& session, const SignalingMessage& message);
+  /// Whether the peer is one of this hub and would not take the message now.
+  bool is_refused_here(const SendTicket& ticket) const;
   void send(const SendTicket& ticket, const Frame& frame);
   Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
   /// Records a message of a peer in a room; its number, or 0. `is_in_room`: so is the receiver.

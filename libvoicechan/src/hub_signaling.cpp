@@ -21,6 +21,13 @@ constexpr std::string_view kBadErrorCode = "\"error_code\" must be an integer fr
 constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
+/// Whether a peer has too much unread data, or too many receipts to give, to take a message now.
+bool is_busy(const Transport& transport, const Receipts* receipts, const SendTicket& ticket) {
+  if (transport.is_congested()) return true;
+  return ticket.receipt != 0 && receipts != nullptr &&
+         receipts->unwritten.size() >= Receipts::kMaxUnwritten;
+}
+
 /// What a client with receipts is told of; nothing while that is open.
 std::optional<std::string_view> receipt_status(Delivery delivery) {
   switch (delivery) {
@@ -255,11 +262,18 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
       }
       return;
     }
-  } else if (is_description && member) {
+  } else if (is_description && member && !is_refused_here(ticket)) {
     released = candidates.release(*member, ufrags_of_description(message.text));
   }
   send(ticket, frame);  // may end the session
   for (const auto& held : released) send(held.ticket, held.frame);
+}
+
+bool Hub::Impl::is_refused_here(const SendTicket& ticket) const {
+  const auto peer = peers_.find(ticket.to);
+  if (peer == peers_.end()) return false;  // what another hub does is known later
+  const State& session = *peer->second;
+  return is_busy(*session.transport, session.signaling->receipts.get(), ticket);
 }
 
 void Hub::Impl::send(const SendTicket& ticket, const Frame& frame) {
@@ -274,13 +288,10 @@ Delivery Hub::Impl::deliver(const SendTicket& ticket, const Frame& frame) noexce
   const auto peer = peers_.find(ticket.to);
   if (peer == peers_.end()) return Delivery::unknown_peer;
   Transport& transport = *peer->second->transport;
-  if (transport.is_congested()) return Delivery::peer_busy;
+  SignalingState& signaling = *peer->second->signaling;
+  if (is_busy(transport, signaling.receipts.get(), ticket)) return Delivery::peer_busy;
   const bool is_reported = ticket.receipt != 0 && transport.notify_when_written();
-  if (is_reported) {
-    auto& unwritten = peer->second->signaling->need_receipts().unwritten;
-    if (unwritten.size() >= Receipts::kMaxUnwritten) return Delivery::peer_busy;
-    unwritten.push_back(ticket);
-  }
+  if (is_reported) signaling.need_receipts().unwritten.push_back(ticket);
   transport.send(frame);
   return ticket.receipt == 0 || is_reported ? Delivery::queued : Delivery::delivered;
 }
