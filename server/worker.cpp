@@ -39,7 +39,12 @@ std::unique_ptr<Hub> attach_hub(const SharedServices& services, std::function<vo
   options.flight_recorder = &services.flight_recorder;
   if (services.ice_servers != nullptr) {
     options.ice_servers = [servers = services.ice_servers](UserId user) {
-      return servers->make_offer(user);
+      try {
+        return servers->make_offer(user);
+      } catch (const std::exception& error) {
+        spdlog::error("peers are told no ICE servers: {}", error.what());
+        throw;
+      }
     };
   }
   auto hub = Hub::attach(services.backplane, options, std::move(wake));

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -423,6 +424,51 @@ TEST(HubPeerRoomsLimitTest, IceServersAreToldAgainBeforeTheyEnd) {
     EXPECT_EQ(clients[2], nullptr);
     clients[0]->transport.frames.clear();
   }
+}
+
+TEST(HubPeerRoomsLimitTest, APeerWhoseIceServersAreNotKnownIsInTheRoomAndToldLater) {
+  bool is_known = false;
+  HubOptions options;
+  options.ice_servers = [&](UserId) {
+    if (!is_known) throw std::runtime_error("not known");
+    return IceOffer{"[]", {}, std::chrono::seconds(100)};
+  };
+  HubSystem system(1, options);
+  const auto client = system.open_signaling(0);
+  system.send(*client, join_text("team"));
+  const auto reply = parse_json(client->texts().at(0)).as_object();
+  EXPECT_EQ(reply.at("type"), "joined");
+  EXPECT_FALSE(reply.contains("ice_servers"));
+  client->transport.frames.clear();
+  is_known = true;
+  system.advance(std::chrono::seconds(59));
+  EXPECT_THAT(client->texts(), IsEmpty());
+  system.advance(std::chrono::seconds(1));
+  EXPECT_THAT(client->texts(),
+              ElementsAre(R"({"type":"ice_servers","ice_servers":[],"ice_ttl":100})"));
+}
+
+TEST(HubPeerRoomsLimitTest, OneWhoseIceServersAreNotKnownKeepsNobodyElseFromHisTurn) {
+  int failures = 0;
+  HubOptions options;
+  options.ice_servers = [&](UserId) {
+    if (failures-- > 0) throw std::runtime_error("not known");
+    return IceOffer{"[]", {}, std::chrono::seconds(100)};
+  };
+  HubSystem system(2, options);
+  const auto first = system.open_signaling(0);
+  const auto second = system.open_signaling(0);
+  for (Client* client : {first.get(), second.get()}) system.send(*client, join_text("team"));
+  const auto [other, id] = system.join_signaling(1);
+  for (Client* client : {first.get(), second.get()}) client->transport.frames.clear();
+  failures = 1;
+  first->send(R"({"type":"hello","to":")" + id + "\"}");  // goes out at the end of the turn
+  system.advance(std::chrono::seconds(75));
+  EXPECT_THAT(first->texts(), IsEmpty());
+  EXPECT_EQ(second->texts().size(), 1u);
+  EXPECT_EQ(other->texts().size(), 1u);
+  system.advance(std::chrono::seconds(60));
+  EXPECT_EQ(first->texts().size(), 1u);
 }
 
 TEST(HubPeerRoomsLifetimeTest, WhatIsUnderWayOfARoomThatHasEndedIsNotToldInTheNextOne) {

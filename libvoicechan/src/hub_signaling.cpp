@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <utility>
 
@@ -11,6 +12,9 @@
 
 namespace voicechan {
 namespace {
+
+/// When a host that could not say what ICE servers there are is asked again.
+constexpr std::chrono::minutes kIceRetry{1};
 
 constexpr std::string_view kNotAnObject =
     "a signaling message is one JSON object in a text frame, not nested too deeply";
@@ -162,12 +166,18 @@ Result<Roster> Hub::Impl::enter_room(State& session, const PeerId& id, const Roo
 
 std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
   if (!options_.ice_servers) return std::nullopt;
-  IceOffer offer = options_.ice_servers(session.signaling->user.id);
-  const std::chrono::seconds refresh = std::max(offer.ttl * 3 / 4, std::chrono::seconds(1));
   PeerRooms::Place& place = *session.signaling->place;
+  std::optional<IceOffer> offer;
+  try {
+    offer = options_.ice_servers(session.signaling->user.id);
+  } catch (...) {
+    peer_rooms_->refresh_at(place, now_ + kIceRetry);
+    return std::nullopt;
+  }
+  const std::chrono::seconds refresh = std::max(offer->ttl * 3 / 4, std::chrono::seconds(1));
   peer_rooms_->refresh_at(place, now_ + refresh);
   FlightEvent event{FlightEvent::Kind::ice_servers, *session.signaling->id};
-  event.until = offer.expires_at;
+  event.until = offer->expires_at;
   place.record(std::move(event));
   return offer;
 }
@@ -176,7 +186,7 @@ MonotonicTime Hub::Impl::refresh_ice() {
   while (const auto peer = peer_rooms_->take_due(now_)) {
     State& session = *peers_.at(*peer);
     const auto offer = offer_ice(session);
-    session.transport->send(Frame::control_text(compose_ice_servers(*offer)));
+    if (offer) session.transport->send(Frame::control_text(compose_ice_servers(*offer)));
   }
   return peer_rooms_->next_due();
 }

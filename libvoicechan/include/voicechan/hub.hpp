@@ -39,8 +39,8 @@ struct HubOptions {
   /// A peer's `data` may be as long, as it is written.
   std::size_t max_peer_data_bytes = 4096;
   /// What peers in rooms are told of STUN and TURN servers, when they join and again before it
-  /// ends. Empty: nothing. Called on the hub's thread; what it throws comes out of
-  /// `Session::receive`, or of `Hub::tick`.
+  /// ends. Empty: nothing. Called on the hub's thread. If it throws, the peer is told nothing for
+  /// now, and it is called again a minute later; why it did, is for the host to log.
   std::function<IceOffer(UserId)> ice_servers;
   /// Where it is recorded what happens in signaling rooms; it must outlive the hub. Null: nowhere.
   FlightRecorder* flight_recorder = nullptr;
