@@ -7,13 +7,14 @@ namespace voicechan {
 /// The way out to one connected client. Implemented by the host for whatever carries the bytes: a
 /// WebSocket, a game server's UDP stack, a queue in memory.
 ///
-/// Called by the library on the hub's thread. A call may destroy any `Session`, that of this
-/// transport included.
+/// Called by the library on the hub's thread. No method may throw, and none but `send` may touch a
+/// `Session`.
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  /// Takes one frame to be sent after all earlier ones. The host bounds what waits (`Outbox` does
+  /// Takes one frame to be sent after all earlier ones. It may call and destroy any `Session`, that
+  /// of this transport included. The host bounds what waits (`Outbox` does
   /// it): stale media may be dropped and counted; when too much control waits, the host disconnects
   /// the client rather than drop a frame.
   virtual void send(const Frame& frame) noexcept = 0;
