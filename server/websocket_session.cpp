@@ -25,7 +25,7 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceP
     case Endpoint::signaling_socket:
       return hub.open_signaling(std::move(user), transport);
     case Endpoint::notifications_socket:
-      return hub.open_notifications(std::move(user), transport);
+      return hub.open_notifications(user, transport);
     case Endpoint::channels:
     case Endpoint::channel:
     case Endpoint::channel_members:
