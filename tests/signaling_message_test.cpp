@@ -251,10 +251,6 @@ TEST(SignalingMessageTest, DuplicateAndEscapedKeysAreForwardedInOrder) {
   EXPECT_EQ(forwarded("{" + members + "}"), R"({"from":"me",)" + members + "}");
 }
 
-TEST(SignalingMessageTest, JoinedReplyIsThatOfTheContract) {
-  EXPECT_EQ(compose_joined("abc"), R"({"type":"joined","id":"abc"})");
-}
-
 TEST(SignalingMessageTest, ErrorReplyIsThatOfTheContract) {
   EXPECT_EQ(compose_error(Errc::unknown_peer, "nobody", "abc"),
             R"({"type":"error","code":"unknown_peer","detail":"nobody","to":"abc"})");

@@ -47,6 +47,8 @@ std::string_view to_string(FlightEvent::Outcome outcome) noexcept {
       return "queued";
     case FlightEvent::Outcome::delivered:
       return "delivered";
+    case FlightEvent::Outcome::waiting:
+      return "waiting";
     case FlightEvent::Outcome::gone:
       return "gone";
     case FlightEvent::Outcome::unknown:

@@ -173,6 +173,11 @@ void Session::leave() noexcept {
   if (state != nullptr) state->hub->leave(*state);
 }
 
+void Session::lose() noexcept {
+  State* const state = std::exchange(state_, nullptr);
+  if (state != nullptr) state->hub->lose(*state);
+}
+
 Hub::Hub(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 
 Hub::~Hub() = default;

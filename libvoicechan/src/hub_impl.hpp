@@ -14,12 +14,16 @@
 
 #include "local_group.hpp"
 #include "peer_rooms.hpp"
+#include "resumable_transport.hpp"
+#include "resume_tunnel.hpp"
+#include "room_message.hpp"
 #include "signaling_message.hpp"
 #include "token_bucket.hpp"
 #include "voicechan/hub.hpp"
 
 // What a hub consists of. Sessions, groups and relay are in hub.cpp, signaling in
-// hub_signaling.cpp, members of voice rooms and what they ask in hub_voice.cpp.
+// hub_signaling.cpp, what outlives a connection in hub_resume.cpp, members of voice rooms and what
+// they ask in hub_voice.cpp.
 
 namespace voicechan {
 
@@ -35,10 +39,31 @@ struct Receipts {
   struct Wanted {
     std::string msg_id;  // JSON
     PeerId to;
+    bool is_waiting = false;  // the client has been told that the peer may come back
   };
   std::unordered_map<std::uint64_t, Wanted> wanted;  // by number
   std::vector<SendTicket> unwritten;                 // of messages that the transport has taken
   bool is_sender = false;                            // the client has opted in
+};
+
+/// What a session has that its client may resume.
+struct Resumption {
+  using Waiting = std::multimap<MonotonicTime, PeerId>;  // key by end
+
+  Resumption(const PeerId& secret, Transport& connection, const ResumeLimits& limits,
+             std::size_t& kept_of_all)
+      : key(secret), transport(connection, limits, kept_of_all) {}
+
+  const PeerId key;  // that the client resumes it with
+  ResumableTransport transport;
+  std::unique_ptr<TunnelTransport> tunnel;  // if the client is connected to another hub
+  std::optional<Waiting::iterator> waits;   // until when, if it is not connected
+};
+
+/// A connection whose session is with another hub.
+struct Tunnel {
+  const PeerId id;
+  const PeerId key;  // of the session
 };
 
 /// What a session has that is a signaling one.
@@ -49,12 +74,15 @@ struct SignalingState {
     if (receipts == nullptr) receipts = std::make_unique<Receipts>();
     return *receipts;
   }
+  bool is_waiting() const noexcept { return resumption != nullptr && resumption->waits; }
   bool wants_receipts() const noexcept { return receipts != nullptr && receipts->is_sender; }
 
   const Identity user;
   std::optional<PeerId> id;                 // once it has joined
   std::unique_ptr<PeerRooms::Place> place;  // while it is in a room
   std::unique_ptr<Receipts> receipts;       // once it has had to do with any
+  std::unique_ptr<Resumption> resumption;   // once the client has asked for it
+  std::unique_ptr<Tunnel> tunnel;           // instead of all above
   TokenBucket messages;
 };
 
@@ -66,8 +94,8 @@ struct Session::State : Group::Membership {
 
   // There are many sessions: what is small stands together, and what few have stands apart.
   Hub::Impl* const hub;
-  Transport* const transport;
-  Session* handle = nullptr;
+  Transport* transport;
+  Session* handle = nullptr;         // null while nobody is connected to this hub for it
   std::list<State>::iterator place;  // in the hub's list of sessions
   std::map<std::string, LocalGroup, std::less<>>::iterator group_place;  // if is_in_group
   std::unique_ptr<SignalingState> signaling;                             // of a signaling session
@@ -81,7 +109,11 @@ class Hub::Impl final : public BackplaneReceiver {
  public:
   using State = Session::State;
 
-  Impl(HubOptions options, RandomSource& random) : options_(std::move(options)), random_(&random) {}
+  Impl(HubOptions options, RandomSource& random)
+      : options_(std::move(options)),
+        resume_limits_{options_.max_resume_messages, options_.max_resume_bytes,
+                       options_.max_resume_bytes_of_all},
+        random_(&random) {}
   ~Impl();
 
   std::error_code attach(Backplane& backplane, std::function<void()> wake);
@@ -93,6 +125,7 @@ class Hub::Impl final : public BackplaneReceiver {
   Result<Session> join_voice(Identity user, const RoomName& room, Transport& transport,
                              VoiceProtocol protocol);
   void leave(State& session) noexcept;
+  void lose(State& session) noexcept;
   void receive(State& session, FrameKind kind, std::string bytes);
   void on_written(State& session);
   /// Answers a message that is not processed; the code's own sentence is the detail unless there is
@@ -104,7 +137,7 @@ class Hub::Impl final : public BackplaneReceiver {
     now_ = now;
     port_->poll();
     const MonotonicTime next_refresh = refresh_ice();
-    const MonotonicTime next = std::min(release_paced(), next_refresh);
+    const MonotonicTime next = std::min({release_paced(), next_refresh, end_waiting()});
     port_->flush();
     return next;
   }
@@ -133,6 +166,7 @@ class Hub::Impl final : public BackplaneReceiver {
   void sync_members(State& session, std::uint64_t revision);
   void on_members_change(std::string_view group, const Frame& frame);
 
+  PeerId make_id();
   void leave_signaling(SignalingState& signaling) noexcept;
   /// Tells those whose credentials are about to end of new ones; when the next are due.
   MonotonicTime refresh_ice();
@@ -140,7 +174,6 @@ class Hub::Impl final : public BackplaneReceiver {
   void record_ice_error(State& session, const SignalingMessage& message);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
-  PeerId make_id();
   /// Takes a session into a room, under this id, or sees to it that it stays; what to show it. If
   /// the room is full, nothing has changed.
   Result<Roster> enter_room(State& session, const PeerId& id, const RoomName& room,
@@ -151,7 +184,9 @@ class Hub::Impl final : public BackplaneReceiver {
   bool handle_in_room(State& session, const SignalingMessage& message);
   void forward(State& session, const SignalingMessage& message);
   /// Whether the peer is one of this hub and would not take the message now.
-  bool is_refused_here(const SendTicket& ticket) const;
+  bool is_refused_here(const SendTicket& ticket, const Frame& frame) const;
+  /// Whether a peer has too much unread data, or too many receipts to give, to take a message now.
+  static bool is_busy(const State& peer, const SendTicket& ticket, const Frame& frame);
   void send(const SendTicket& ticket, const Frame& frame);
   Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
   /// Records a message of a peer in a room; its number, or 0. `is_in_room`: so is the receiver.
@@ -163,15 +198,45 @@ class Hub::Impl final : public BackplaneReceiver {
   void refuse(State& session, const SignalingMessage& message, Errc code,
               std::string_view detail = {});
 
+  /// From now on the session can be resumed; what its client is to know for it.
+  std::optional<ResumeOffer> offer_resume(State& session);
+  void resume(State& session, const SignalingMessage& message);
+  /// Takes a session off its connection, so that it can be resumed behind the message `seq`. Why
+  /// it cannot be: then it has left.
+  std::optional<ResumeFailure> cut_off(State& session, std::uint64_t seq);
+  void connect(State& session, Transport& connection, std::uint64_t seq);
+  /// Has those leave who waited long enough; when the next are due.
+  MonotonicTime end_waiting();
+  Delivery let_wait(State& session, const SendTicket& ticket, const Frame& frame);
+  void report_waiting(SendTicket ticket, std::chrono::milliseconds time);
+  std::vector<ResumableTransport::Directed> supersede(State& session, const PeerId& from,
+                                                      const Frame& frame);
+  // A session of another hub, for a connection of this one.
+  void open_tunnel(State& session, const PeerId& key, std::uint64_t seq);
+  void signal(const Tunnel& tunnel, const TunnelSignal& message);
+  void drop_tunnel(SignalingState& signaling) noexcept;
+  void fail_tunnel(State& session, ResumeFailure failure);
+  void pass_through(State& session, FrameKind kind, std::string_view text);
+  Delivery take_for_client(State& session, const SendTicket& ticket, const Frame& frame);
+  // The other end: a session of this hub, for a connection of another one.
+  Delivery take_from_client(State& session, const SendTicket& ticket, const Frame& frame);
+  Delivery resume_from(State& session, const SendTicket& ticket, const TunnelSignal& resume);
+  void on_tunnel_delivery(const SendTicket& ticket, Delivery delivery);
+
   const HubOptions options_;
+  const ResumeLimits resume_limits_;
   RandomSource* const random_;
   std::unique_ptr<BackplanePort> port_;
   Groups groups_;
   std::list<State> sessions_;
   std::unordered_map<PeerId, State*> peers_;
-  std::optional<PeerRooms> peer_rooms_;      // once attached
-  VoicePresence* voice_presence_ = nullptr;  // once attached
-  std::vector<Groups::iterator> paced_;      // groups that hold frames back
+  std::unordered_map<PeerId, State*> resumables_;  // by key
+  std::unordered_map<PeerId, State*> tunnels_;     // by their own id
+  Resumption::Waiting waiting_;                    // for somebody to resume them
+  std::size_t resume_bytes_ = 0;                   // kept for all resumables_
+  std::optional<PeerRooms> peer_rooms_;            // once attached
+  VoicePresence* voice_presence_ = nullptr;        // once attached
+  std::vector<Groups::iterator> paced_;            // groups that hold frames back
   std::uint64_t last_receipt_ = 0;
   MonotonicTime now_{};
 };

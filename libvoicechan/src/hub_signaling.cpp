@@ -25,18 +25,9 @@ constexpr std::string_view kBadErrorCode = "\"error_code\" must be an integer fr
 constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
-/// Whether a peer has too much unread data, or too many receipts to give, to take a message now.
-bool is_busy(const Transport& transport, const Receipts* receipts, const SendTicket& ticket) {
-  if (transport.is_congested()) return true;
-  return ticket.receipt != 0 && receipts != nullptr &&
-         receipts->unwritten.size() >= Receipts::kMaxUnwritten;
-}
-
-/// What a client with receipts is told of; nothing while that is open.
-std::optional<std::string_view> receipt_status(Delivery delivery) {
+/// What a client is told when it is known what became of a message.
+std::string_view receipt_status(Delivery delivery) {
   switch (delivery) {
-    case Delivery::queued:
-      return std::nullopt;
     case Delivery::delivered:
       return "delivered";
     case Delivery::gone:
@@ -45,8 +36,11 @@ std::optional<std::string_view> receipt_status(Delivery delivery) {
       return "unknown";
     case Delivery::peer_busy:
       return "busy";
+    case Delivery::queued:
+    case Delivery::waiting:
+      break;
   }
-  return std::nullopt;
+  return {};
 }
 
 FlightEvent::Outcome outcome_of(Delivery delivery) {
@@ -61,6 +55,8 @@ FlightEvent::Outcome outcome_of(Delivery delivery) {
       return FlightEvent::Outcome::unknown;
     case Delivery::peer_busy:
       return FlightEvent::Outcome::busy;
+    case Delivery::waiting:
+      return FlightEvent::Outcome::waiting;
   }
   return FlightEvent::Outcome::open;
 }
@@ -80,7 +76,17 @@ void send_error(Transport& transport, Errc code, std::optional<std::string_view>
 
 }  // namespace
 
+PeerId Hub::Impl::make_id() {
+  PeerId::Random random;
+  random_->fill(random.data(), random.size());
+  return PeerId(port_->address(), random);
+}
+
 void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
+  if (signaling.tunnel != nullptr) {
+    signal(*signaling.tunnel, {TunnelSignal::Kind::closed});
+    return drop_tunnel(signaling);
+  }
   if (signaling.receipts != nullptr) {
     for (const SendTicket& ticket : signaling.receipts->unwritten) {
       port_->report(ticket, Delivery::gone);
@@ -88,9 +94,13 @@ void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
   }
   signaling.place = nullptr;
   if (signaling.id) peers_.erase(*signaling.id);
+  if (signaling.resumption == nullptr) return;
+  resumables_.erase(signaling.resumption->key);
+  if (signaling.resumption->waits) waiting_.erase(*signaling.resumption->waits);
 }
 
 void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
+  if (session.signaling->tunnel != nullptr) return pass_through(session, kind, text);
   if (!session.signaling->messages.take(options_.signaling_messages_per_second,
                                         options_.signaling_burst, now_)) {
     return refuse(session, Errc::rate_limited);
@@ -102,6 +112,7 @@ void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
   const auto message = parse_signaling_message(text, options_.max_json_depth);
   if (!message) return refuse(session, Errc::bad_message, {}, kNotAnObject);
   if (!message->has_to && message->type == "join") return join(session, *message);
+  if (!message->has_to && message->type == "resume") return resume(session, *message);
   if (!message->has_to && session.signaling->place != nullptr &&
       handle_in_room(session, *message)) {
     return;
@@ -137,16 +148,13 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
   }
   const bool asks_for_receipts = find_member(message, "receipts") == "true";
   if (room || asks_for_receipts) session.signaling->need_receipts().is_sender = true;
-  if (!room) return session.transport->send(Frame::control_text(compose_joined(id.str())));
-  const auto ice = offer_ice(session);
+  const auto ice = room ? offer_ice(session) : std::nullopt;
   if (ice) session.signaling->place->start_using_ice(ice->expires_at);
-  session.transport->send(Frame::control_text(compose_joined_room(*room, roster, id, ice)));
-}
-
-PeerId Hub::Impl::make_id() {
-  PeerId::Random random;
-  random_->fill(random.data(), random.size());
-  return {port_->address(), random};
+  Transport& transport = *session.transport;  // the first answer with a key is not kept itself
+  const bool asks_to_resume = find_member(message, "resume") == "true";
+  const auto resume = asks_to_resume ? offer_resume(session) : std::nullopt;
+  transport.send(Frame::control_text(room ? compose_joined_room(*room, roster, id, ice, resume)
+                                          : compose_joined(id.str(), resume)));
 }
 
 Result<Roster> Hub::Impl::enter_room(State& session, const PeerId& id, const RoomName& room,
@@ -272,18 +280,25 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
       }
       return;
     }
-  } else if (is_description && member && !is_refused_here(ticket)) {
+  } else if (is_description && member && !is_refused_here(ticket, frame)) {
     released = candidates.release(*member, ufrags_of_description(message.text));
   }
   send(ticket, frame);  // may end the session
   for (const auto& held : released) send(held.ticket, held.frame);
 }
 
-bool Hub::Impl::is_refused_here(const SendTicket& ticket) const {
+bool Hub::Impl::is_refused_here(const SendTicket& ticket, const Frame& frame) const {
   const auto peer = peers_.find(ticket.to);
   if (peer == peers_.end()) return false;  // what another hub does is known later
-  const State& session = *peer->second;
-  return is_busy(*session.transport, session.signaling->receipts.get(), ticket);
+  return is_busy(*peer->second, ticket, frame);
+}
+
+bool Hub::Impl::is_busy(const State& peer, const SendTicket& ticket, const Frame& frame) {
+  const SignalingState& signaling = *peer.signaling;
+  if (signaling.is_waiting() && !signaling.resumption->transport.has_room_for(frame)) return true;
+  if (peer.transport->is_congested()) return true;
+  return ticket.receipt != 0 && signaling.receipts != nullptr &&
+         signaling.receipts->unwritten.size() >= Receipts::kMaxUnwritten;
 }
 
 void Hub::Impl::send(const SendTicket& ticket, const Frame& frame) {
@@ -297,9 +312,10 @@ void Hub::Impl::send(const SendTicket& ticket, const Frame& frame) {
 Delivery Hub::Impl::deliver(const SendTicket& ticket, const Frame& frame) noexcept {
   const auto peer = peers_.find(ticket.to);
   if (peer == peers_.end()) return Delivery::unknown_peer;
+  if (is_busy(*peer->second, ticket, frame)) return Delivery::peer_busy;
   Transport& transport = *peer->second->transport;
   SignalingState& signaling = *peer->second->signaling;
-  if (is_busy(transport, signaling.receipts.get(), ticket)) return Delivery::peer_busy;
+  if (signaling.is_waiting()) return let_wait(*peer->second, ticket, frame);
   const bool is_reported = ticket.receipt != 0 && transport.notify_when_written();
   if (is_reported) signaling.need_receipts().unwritten.push_back(ticket);
   transport.send(frame);
@@ -344,6 +360,11 @@ void Hub::Impl::record_refusal(const State& session, Errc code) {
 
 void Hub::Impl::refuse(State& session, Errc code, std::optional<std::string_view> to,
                        std::string_view detail) {
+  if (session.signaling != nullptr && session.signaling->tunnel != nullptr) {
+    TunnelSignal refused{TunnelSignal::Kind::refused};
+    refused.code = code;
+    return signal(*session.signaling->tunnel, refused);
+  }
   record_refusal(session, code);
   send_error(*session.transport, code, to, detail);
 }
@@ -363,6 +384,11 @@ void Hub::Impl::refuse(State& session, const SignalingMessage& message, Errc cod
 }
 
 Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexcept {
+  const auto session = resumables_.find(ticket.to);
+  if (session != resumables_.end()) return take_from_client(*session->second, ticket, frame);
+  const auto tunnel = tunnels_.find(ticket.to);
+  if (tunnel != tunnels_.end()) return take_for_client(*tunnel->second, ticket, frame);
+  if (frame.kind() != FrameKind::text) return Delivery::unknown_peer;  // the end of a tunnel
   return deliver(ticket, frame);
 }
 
@@ -370,16 +396,24 @@ void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcep
   if (ticket.flight != 0) record_outcome(ticket, delivery);
   if (delivery == Delivery::queued) return;
   const auto sender = peers_.find(ticket.from);
-  if (sender == peers_.end()) return;
+  if (sender == peers_.end()) return on_tunnel_delivery(ticket, delivery);
   if (ticket.receipt != 0) {
     auto& wanted = sender->second->signaling->receipts->wanted;
     const auto found = wanted.find(ticket.receipt);
     if (found == wanted.end()) return;
-    const auto status = receipt_status(delivery);
+    if (delivery == Delivery::waiting) {
+      // It may have been waiting before, if the peer lost its connection again.
+      if (std::exchange(found->second.is_waiting, true)) return;
+      const auto time = std::chrono::ceil<std::chrono::seconds>(ticket.waits_for);
+      const std::string receipt =
+          compose_receipt_queued(found->second.msg_id, found->second.to.str(), time);
+      return sender->second->transport->send(Frame::control_text(receipt));
+    }
     const Receipts::Wanted receipt = std::move(found->second);
     wanted.erase(found);
-    sender->second->transport->send(
-        Frame::control_text(compose_receipt(receipt.msg_id, *status, receipt.to.str())));
+    const bool is_expired = receipt.is_waiting && delivery == Delivery::gone;
+    sender->second->transport->send(Frame::control_text(compose_receipt(
+        receipt.msg_id, is_expired ? "expired" : receipt_status(delivery), receipt.to.str())));
     return;
   }
   send_error(*sender->second->transport,

@@ -53,6 +53,8 @@ class PeerRooms {
     void start_using_ice(WallTime end) { ice_end_ = end; }
     std::optional<WallTime> ice_end() const noexcept { return ice_end_; }
 
+    void set_transport(Transport& transport) noexcept { transport_ = &transport; }
+
     CandidateHold& candidates() noexcept { return candidates_; }
 
    private:
@@ -74,7 +76,7 @@ class PeerRooms {
     const std::shared_ptr<Room> room_;
     const PeerId id_;
     const UserId user_;
-    Transport* const transport_;
+    Transport* transport_;
     CandidateHold candidates_;  // of this peer for others
     std::optional<std::multimap<MonotonicTime, Place*>::iterator> refresh_;
     std::optional<WallTime> ice_end_;

@@ -41,6 +41,11 @@ std::string compose_ice(const IceOffer& ice) {
   return R"(,"ice_servers":)" + ice.servers + R"(,"ice_ttl":)" + std::to_string(ice.ttl.count());
 }
 
+std::string compose_resume(const ResumeOffer& resume) {
+  return R"(,"resume":{"key":)" + quoted(resume.key.str()) + R"(,"seq":)" +
+         std::to_string(resume.seq) + R"(,"window":)" + std::to_string(resume.window.count()) + '}';
+}
+
 }  // namespace
 
 std::string compose_peer_joined(const RoomName& room, std::uint64_t revision, const Peer& peer) {
@@ -57,12 +62,29 @@ std::string compose_peer_left(const RoomName& room, std::uint64_t revision, cons
   return open_message("peer_left", room.str(), revision) + R"(,"id":)" + quoted(id.str()) + '}';
 }
 
+std::string compose_joined(std::string_view id, const std::optional<ResumeOffer>& resume) {
+  std::string out = R"({"type":"joined","id":)" + quoted(id);
+  if (resume) out += compose_resume(*resume);
+  return out + '}';
+}
+
 std::string compose_joined_room(const RoomName& room, const Roster& roster, const PeerId& self,
-                                const std::optional<IceOffer>& ice) {
+                                const std::optional<IceOffer>& ice,
+                                const std::optional<ResumeOffer>& resume) {
   std::string out = open_message("joined", room.str(), roster.revision) + R"(,"id":)" +
                     quoted(self.str()) + compose_peers(roster, self);
   if (ice) out += compose_ice(*ice);
+  if (resume) out += compose_resume(*resume);
   return out + '}';
+}
+
+std::string compose_resumed(std::string_view id, std::uint64_t seq, std::size_t missed) {
+  return R"({"type":"resumed","id":)" + quoted(id) + R"(,"seq":)" + std::to_string(seq) +
+         R"(,"missed":)" + std::to_string(missed) + '}';
+}
+
+std::string compose_resume_failed(std::string_view reason) {
+  return R"({"type":"resume_failed","reason":)" + quoted(reason) + '}';
 }
 
 std::string compose_ice_servers(const IceOffer& ice) {
@@ -95,6 +117,12 @@ std::string compose_updated(const RoomName& room, std::uint64_t revision) {
 std::string compose_receipt(std::string_view msg_id, std::string_view status,
                             std::optional<std::string_view> to) {
   return open_receipt(msg_id, status, to) + '}';
+}
+
+std::string compose_receipt_queued(std::string_view msg_id, std::string_view to,
+                                   std::chrono::seconds expires_in) {
+  return open_receipt(msg_id, "queued", to) + R"(,"expires_in":)" +
+         std::to_string(expires_in.count()) + '}';
 }
 
 std::string compose_refusal(std::string_view msg_id, std::optional<std::string_view> to,

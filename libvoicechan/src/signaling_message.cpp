@@ -210,10 +210,6 @@ std::string compose_forwarded(const SignalingMessage& message, std::string_view 
   return out;
 }
 
-std::string compose_joined(std::string_view id) {
-  return json::serialize(json::object{{"type", "joined"}, {"id", view(id)}});
-}
-
 std::string compose_error(Errc code, std::string_view detail, std::optional<std::string_view> to) {
   json::object error{{"type", "error"}, {"code", view(wire_code(code))}, {"detail", view(detail)}};
   if (to) error["to"] = view(*to);

@@ -50,9 +50,6 @@ std::optional<std::uint64_t> natural_value(std::string_view value);
 /// unchanged and in order.
 std::string compose_forwarded(const SignalingMessage& message, std::string_view from);
 
-/// {"type":"joined","id":"<id>"}
-std::string compose_joined(std::string_view id);
-
 /// {"type":"error","code":"…","detail":"…"} and "to" if there is one.
 std::string compose_error(Errc code, std::string_view detail, std::optional<std::string_view> to);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,8 @@ namespace voicechan {
 
 /// What became of a directed message.
 enum class Delivery {
-  /// The peer's transport took it. If the ticket has a receipt, `delivered` or `gone` follows.
+  /// The peer's transport took it. If the ticket has a receipt, `delivered` or `gone` follows, and
+  /// perhaps `waiting` before.
   queued,
   /// The peer's transport has handed it to the network.
   delivered,
@@ -26,6 +28,9 @@ enum class Delivery {
   unknown_peer,
   /// The peer has too much unread data waiting; the message was not queued.
   peer_busy,
+  /// The peer has lost its connection: the message waits for it, for `SendTicket::waits_for` at
+  /// most. Then `delivered` or `gone` follows.
+  waiting,
 };
 
 /// Names a directed message until its `Delivery` is known.
@@ -36,6 +41,8 @@ struct SendTicket {
   std::uint64_t receipt = 0;
   /// The message's number in the sending hub's `FlightRecorder`; 0: it is in none.
   std::uint64_t flight = 0;
+  /// With `Delivery::waiting`.
+  std::chrono::milliseconds waits_for{0};
 };
 
 /// What a backplane hands to one hub. Implemented by `Hub`. Called from within

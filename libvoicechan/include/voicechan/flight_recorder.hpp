@@ -44,6 +44,8 @@ struct FlightEvent {
     /// Handed to the peer's transport; more is not known without a receipt.
     queued,
     delivered,
+    /// The peer has lost its connection and may come back for it.
+    waiting,
     gone,
     unknown,
     busy,

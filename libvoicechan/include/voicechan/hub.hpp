@@ -47,6 +47,15 @@ struct HubOptions {
   /// Signaling messages a session may send per second over time, and at once.
   double signaling_messages_per_second = 1000;
   double signaling_burst = 10000;
+  /// So long a signaling session that asked for it waits after `Session::lose`. Zero: none does.
+  std::chrono::milliseconds resume_window{30'000};
+  /// What is kept of the messages sent to such a session, for one who missed them.
+  std::size_t max_resume_messages = 500;
+  std::size_t max_resume_bytes = 64u << 10;
+  /// The same for all sessions of the hub together: if it is full, some keep less.
+  std::size_t max_resume_bytes_of_all = 64u << 20;
+  /// If so many sessions of the hub wait, another one that loses its connection leaves.
+  std::size_t max_waiting_sessions = 10'000;
   /// How often a member of a voice room may ask what has changed, over time and at once.
   double voice_syncs_per_second = 5;
   double voice_sync_burst = 100;
@@ -68,7 +77,8 @@ enum class VoiceProtocol : std::uint8_t {
 
 /// One client's presence in a hub: a member of a voice room, a signaling peer, or a receiver of
 /// notifications. Owned by the host, next to its connection; its destruction is the leave, so a
-/// connection that ends in any way leaves no ghost. Move-only. One thread at a time: the hub's.
+/// connection that ends in any way leaves no ghost, unless the host calls `lose`. Move-only. One
+/// thread at a time: the hub's.
 class Session {
  public:
   Session() noexcept = default;
@@ -81,12 +91,13 @@ class Session {
 
   /// Hands in one message from the client; what it causes goes out through transports before the
   /// call returns, unless the room is paced (`HubOptions::pacing_window`). The session may be
-  /// destroyed by such a transport while the call runs. A transport may call this, too: a message
-  /// to a group that is being sent to goes out when the frame under way has reached all members.
-  /// Voice: relayed unchanged to all other members (text as control, binary as media), but text of
-  /// `VoiceProtocol::with_members`, which is for the hub and answered where it is refused.
-  /// Signaling: routed by `to`; every refusal is answered, see spec of the messages in the README.
-  /// Notifications: ignored.
+  /// destroyed by such a transport while the call runs. A client that resumes another session does
+  /// it by a message: then this handle is that session's, and its transport is the one of this. A
+  /// transport may call this, too: a message to a group that is being sent to goes out when the
+  /// frame under way has reached all members. Voice: relayed unchanged to all other members (text
+  /// as control, binary as media), but text of `VoiceProtocol::with_members`, which is for the hub
+  /// and answered where it is refused. Signaling: routed by `to`; every refusal is answered, see
+  /// spec of the messages in the README. Notifications: ignored.
   void receive(FrameKind kind, std::string bytes);
 
   /// Tells the client that the host did not hand in a message of his, and why (`Errc::too_large`,
@@ -99,6 +110,10 @@ class Session {
 
   /// Leaves now. Idempotent.
   void leave() noexcept;
+
+  /// The connection broke without a goodbye. A signaling session whose client has asked for it
+  /// waits for him to resume, for `HubOptions::resume_window`; any other leaves. Empty afterwards.
+  void lose() noexcept;
 
  private:
   friend class Hub;
@@ -141,6 +156,7 @@ class Hub {
   /// latest (`MonotonicTime::max()`: no need); not by a transport.
   MonotonicTime tick(MonotonicTime now);
 
+  /// Those that wait to be resumed included.
   std::size_t session_count() const noexcept;
 
  private:

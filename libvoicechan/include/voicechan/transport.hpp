@@ -28,6 +28,10 @@ class Transport {
   /// tell, and what it has been given counts as handed to the network.
   virtual bool notify_when_written() noexcept { return false; }
 
+  /// The client has resumed its session over another transport: the `Session` that was behind this
+  /// one is empty already, nothing more is sent. The host disconnects.
+  virtual void on_replaced() noexcept {}
+
   /// The address in the midst of what `send` reads and writes first, one cache line before it and
   /// two from it on, if that is not the transport itself. Asked once, when the client joins a room;
   /// a fan-out to many members has these lines come from memory before it calls `send`.

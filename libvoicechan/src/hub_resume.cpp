@@ -1,0 +1,316 @@
+#include <algorithm>
+#include <utility>
+
+#include "hub_impl.hpp"
+#include "ice_ufrag.hpp"
+#include "room_message.hpp"
+#include "signaling_message.hpp"
+
+// Sessions that outlive their connection. One with a key waits, when its connection is lost, for a
+// connection that names the key; if that comes to another hub, the two hubs talk by a tunnel
+// (resume_tunnel.hpp).
+
+namespace voicechan {
+namespace {
+
+constexpr std::string_view kBadResume =
+    "\"key\" must be a string and \"seq\" an integer, 0 or more, to resume";
+constexpr std::string_view kResumeComesFirst =
+    "only a connection that has not joined can resume a session";
+
+Frame failure_message(ResumeFailure failure) {
+  return Frame::control_text(compose_resume_failed(to_string(failure)));
+}
+
+/// What waits from one peer, when a newer offer of his comes.
+struct Superseded {
+  std::vector<ResumableTransport::Directed> before;   // not touched by it
+  std::vector<ResumableTransport::Directed> behind;   // candidates that fit it
+  std::vector<ResumableTransport::Directed> dropped;  // older offers, and candidates of these
+};
+
+Superseded sort_out(std::vector<ResumableTransport::Directed> waiting,
+                    const std::vector<std::string>& ufrags, std::size_t max_depth) {
+  Superseded result;
+  bool is_behind_offer = false;
+  for (auto& each : waiting) {
+    const auto message = parse_signaling_message(each.frame.bytes(), max_depth);
+    if (message && message->type == "offer") {
+      is_behind_offer = true;
+      result.dropped.push_back(std::move(each));
+    } else if (message && message->type == "candidate" && is_behind_offer) {
+      const std::string ufrag = ufrag_of_candidate(message->text);
+      const bool fits = std::find(ufrags.begin(), ufrags.end(), ufrag) != ufrags.end();
+      (fits ? result.behind : result.dropped).push_back(std::move(each));
+    } else {
+      result.before.push_back(std::move(each));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<ResumeOffer> Hub::Impl::offer_resume(State& session) {
+  if (options_.resume_window.count() == 0) return std::nullopt;
+  SignalingState& signaling = *session.signaling;
+  const auto window = std::chrono::ceil<std::chrono::seconds>(options_.resume_window);
+  if (signaling.resumption != nullptr) {
+    const Resumption& resumption = *signaling.resumption;
+    return ResumeOffer{resumption.key, resumption.transport.last() + 1, window};
+  }
+  signaling.resumption =
+      std::make_unique<Resumption>(make_id(), *session.transport, resume_limits_, resume_bytes_);
+  Resumption& resumption = *signaling.resumption;
+  session.transport = &resumption.transport;
+  if (signaling.place != nullptr) signaling.place->set_transport(resumption.transport);
+  resumables_.emplace(resumption.key, &session);
+  return ResumeOffer{resumption.key, 0, window};
+}
+
+void Hub::Impl::lose(State& session) noexcept {
+  session.handle = nullptr;
+  if (session.signaling == nullptr) return leave(session);
+  if (session.signaling->tunnel != nullptr) {
+    signal(*session.signaling->tunnel, {TunnelSignal::Kind::lost});
+    drop_tunnel(*session.signaling);
+    return leave(session);
+  }
+  if (session.signaling->resumption == nullptr ||
+      waiting_.size() >= options_.max_waiting_sessions) {
+    return leave(session);
+  }
+  Resumption& resumption = *session.signaling->resumption;
+  resumption.transport.disconnect();
+  resumption.tunnel = nullptr;
+  resumption.waits = waiting_.emplace(now_ + options_.resume_window, resumption.key);
+  if (session.signaling->receipts == nullptr) return;
+  for (SendTicket& ticket : session.signaling->receipts->unwritten) {
+    report_waiting(ticket, options_.resume_window);
+  }
+}
+
+MonotonicTime Hub::Impl::end_waiting() {
+  while (!waiting_.empty() && waiting_.begin()->first <= now_) {
+    leave(*resumables_.at(waiting_.begin()->second));
+  }
+  return waiting_.empty() ? MonotonicTime::max() : waiting_.begin()->first;
+}
+
+void Hub::Impl::report_waiting(SendTicket ticket, std::chrono::milliseconds time) {
+  ticket.waits_for = time;
+  port_->report(ticket, Delivery::waiting);
+}
+
+Delivery Hub::Impl::let_wait(State& session, const SendTicket& ticket, const Frame& frame) {
+  Resumption& resumption = *session.signaling->resumption;
+  const auto behind = supersede(session, ticket.from, frame);
+  resumption.transport.wait({ticket, frame});
+  for (const auto& candidate : behind) resumption.transport.wait(candidate);
+  if (ticket.receipt != 0) {
+    session.signaling->need_receipts().unwritten.push_back(ticket);
+    report_waiting(ticket,
+                   std::chrono::ceil<std::chrono::milliseconds>((*resumption.waits)->first - now_));
+  }
+  return Delivery::queued;
+}
+
+/// If the message is an offer, older ones of the same peer that wait for this session are withdrawn
+/// with their candidates, as if the peer had sent none of these. The candidates that are to follow.
+std::vector<ResumableTransport::Directed> Hub::Impl::supersede(State& session, const PeerId& from,
+                                                               const Frame& frame) {
+  if (session.signaling->place == nullptr || !session.signaling->place->find_since(from)) return {};
+  const auto offer = parse_signaling_message(frame.bytes(), options_.max_json_depth);
+  if (!offer || offer->type != "offer") return {};
+  ResumableTransport& transport = session.signaling->resumption->transport;
+  auto sorted = sort_out(transport.take_waiting_from(from), ufrags_of_description(offer->text),
+                         options_.max_json_depth);
+  for (auto& each : sorted.before) transport.wait(std::move(each));
+  for (const auto& each : sorted.dropped) {
+    if (each.ticket.receipt == 0) continue;
+    auto& unwritten = session.signaling->receipts->unwritten;
+    const auto is_same = [&](const SendTicket& ticket) {
+      return ticket.receipt == each.ticket.receipt && ticket.from == from;
+    };
+    unwritten.erase(std::remove_if(unwritten.begin(), unwritten.end(), is_same), unwritten.end());
+    port_->report(each.ticket, Delivery::gone);
+  }
+  return std::move(sorted.behind);
+}
+
+void Hub::Impl::resume(State& session, const SignalingMessage& message) {
+  if (session.signaling->id) return refuse(session, Errc::bad_message, {}, kResumeComesFirst);
+  const auto key_member = find_member(message, "key");
+  const auto key_text = key_member ? string_value(*key_member) : std::nullopt;
+  const auto seq = natural_value(find_member(message, "seq").value_or(""));
+  if (!key_text || !seq) return refuse(session, Errc::bad_message, {}, kBadResume);
+  const auto key = PeerId::parse(*key_text);
+  if (!key) return session.transport->send(failure_message(ResumeFailure::unknown));
+  if (!(key->address() == port_->address())) return open_tunnel(session, *key, *seq);
+
+  const auto found = resumables_.find(*key);
+  if (found == resumables_.end() ||
+      found->second->signaling->user.id.value != session.signaling->user.id.value) {
+    return session.transport->send(failure_message(ResumeFailure::unknown));
+  }
+  State& resumed = *found->second;
+  if (const auto failure = cut_off(resumed, *seq)) {
+    return session.transport->send(failure_message(*failure));
+  }
+  Transport& connection = *session.transport;
+  resumed.handle = session.handle;
+  resumed.handle->state_ = &resumed;
+  sessions_.erase(session.place);
+  connect(resumed, connection, *seq);
+}
+
+std::optional<ResumeFailure> Hub::Impl::cut_off(State& session, std::uint64_t seq) {
+  Resumption& resumption = *session.signaling->resumption;
+  Transport* const connection = resumption.transport.connection();
+  resumption.transport.disconnect();
+  if (resumption.tunnel != nullptr) {
+    resumption.tunnel->send(TunnelSignal{TunnelSignal::Kind::replaced});
+    resumption.tunnel = nullptr;
+  } else if (connection != nullptr) {
+    session.handle->state_ = nullptr;
+    session.handle = nullptr;
+    connection->on_replaced();
+  }
+  const ResumableTransport& transport = resumption.transport;
+  if (seq <= transport.last_passed() && transport.keeps_after(seq)) return std::nullopt;
+  const bool is_wrong = seq > transport.last_passed();
+  leave(session);
+  return is_wrong ? ResumeFailure::bad_seq : ResumeFailure::missed_too_much;
+}
+
+void Hub::Impl::connect(State& session, Transport& connection, std::uint64_t seq) {
+  Resumption& resumption = *session.signaling->resumption;
+  if (resumption.waits) waiting_.erase(*std::exchange(resumption.waits, std::nullopt));
+  resumption.transport.connect(connection, seq);
+  const auto& receipts = session.signaling->receipts;
+  const bool is_owing = receipts != nullptr && !receipts->unwritten.empty();
+  const bool is_told = !is_owing || connection.notify_when_written();
+  const PeerId key = resumption.key;
+  connection.send(Frame::control_text(
+      compose_resumed(session.signaling->id->str(), seq, resumption.transport.waiting_count())));
+  for (;;) {  // each may end the session, or have it go on elsewhere
+    const auto found = resumables_.find(key);
+    if (found == resumables_.end()) return;
+    ResumableTransport& transport = found->second->signaling->resumption->transport;
+    if (transport.connection() != &connection) return;
+    const auto missed = transport.take_waiting();
+    if (!missed) {
+      if (!is_told) on_written(*found->second);
+      return;
+    }
+    connection.send(*missed);
+  }
+}
+
+void Hub::Impl::open_tunnel(State& session, const PeerId& key, std::uint64_t seq) {
+  SignalingState& signaling = *session.signaling;
+  signaling.tunnel = std::make_unique<Tunnel>(Tunnel{make_id(), key});
+  tunnels_.emplace(signaling.tunnel->id, &session);
+  TunnelSignal resume{TunnelSignal::Kind::resume};
+  resume.seq = seq;
+  resume.user = signaling.user.id;
+  signal(*signaling.tunnel, resume);
+}
+
+void Hub::Impl::signal(const Tunnel& tunnel, const TunnelSignal& message) {
+  port_->send(message.to_frame(), {tunnel.id, tunnel.key});
+}
+
+void Hub::Impl::drop_tunnel(SignalingState& signaling) noexcept {
+  tunnels_.erase(signaling.tunnel->id);
+  signaling.tunnel = nullptr;
+  signaling.receipts = nullptr;  // of what the tunnel brought
+}
+
+void Hub::Impl::fail_tunnel(State& session, ResumeFailure failure) {
+  drop_tunnel(*session.signaling);
+  session.transport->send(failure_message(failure));
+}
+
+void Hub::Impl::pass_through(State& session, FrameKind kind, std::string_view text) {
+  if (kind != FrameKind::text) return refuse(session, Errc::bad_message);
+  TunnelSignal said{TunnelSignal::Kind::said};
+  said.text = text;
+  signal(*session.signaling->tunnel, said);
+}
+
+/// From the session to its client here.
+Delivery Hub::Impl::take_for_client(State& session, const SendTicket& ticket, const Frame& frame) {
+  if (!(ticket.from == session.signaling->tunnel->key)) return Delivery::unknown_peer;
+  Transport& transport = *session.transport;
+  if (const auto signal = TunnelSignal::from_frame(frame)) {
+    if (signal->kind == TunnelSignal::Kind::failed) {
+      fail_tunnel(session, signal->failure);
+    } else if (signal->kind == TunnelSignal::Kind::replaced) {
+      drop_tunnel(*session.signaling);
+      session.handle->state_ = nullptr;
+      leave(session);
+      transport.on_replaced();
+    }
+    return Delivery::queued;
+  }
+  const bool is_reported = transport.notify_when_written();
+  if (is_reported) session.signaling->need_receipts().unwritten.push_back(ticket);
+  transport.send(frame);
+  return is_reported ? Delivery::queued : Delivery::delivered;
+}
+
+/// From the client, who is elsewhere, to its session here.
+Delivery Hub::Impl::take_from_client(State& session, const SendTicket& ticket, const Frame& frame) {
+  Resumption& resumption = *session.signaling->resumption;
+  auto signal = TunnelSignal::from_frame(frame);
+  if (!signal) return Delivery::unknown_peer;  // a key is no peer's id
+  if (signal->kind == TunnelSignal::Kind::resume) return resume_from(session, ticket, *signal);
+  const bool is_connected =
+      resumption.tunnel != nullptr && resumption.tunnel->peer() == ticket.from;
+  if (!is_connected) return Delivery::gone;  // a connection that has been replaced
+  if (signal->kind == TunnelSignal::Kind::said) {
+    receive(session, FrameKind::text, std::move(signal->text));
+  } else if (signal->kind == TunnelSignal::Kind::lost) {
+    lose(session);
+  } else if (signal->kind == TunnelSignal::Kind::closed) {
+    leave(session);
+  } else if (signal->kind == TunnelSignal::Kind::refused) {
+    refuse(session, signal->code);
+  }
+  return Delivery::queued;
+}
+
+Delivery Hub::Impl::resume_from(State& session, const SendTicket& ticket,
+                                const TunnelSignal& resume) {
+  if (resume.user.value != session.signaling->user.id.value) return Delivery::unknown_peer;
+  if (const auto failure = cut_off(session, resume.seq)) {
+    TunnelSignal failed{TunnelSignal::Kind::failed};
+    failed.failure = *failure;
+    port_->send(failed.to_frame(), {ticket.to, ticket.from});
+    return Delivery::queued;
+  }
+  Resumption& resumption = *session.signaling->resumption;
+  resumption.tunnel = std::make_unique<TunnelTransport>(*port_, resumption.key, ticket.from);
+  connect(session, *resumption.tunnel, resume.seq);
+  return Delivery::queued;
+}
+
+void Hub::Impl::on_tunnel_delivery(const SendTicket& ticket, Delivery delivery) {
+  const auto tunnel = tunnels_.find(ticket.from);
+  if (tunnel != tunnels_.end()) {
+    if (delivery == Delivery::unknown_peer) fail_tunnel(*tunnel->second, ResumeFailure::unknown);
+    return;
+  }
+  const auto session = resumables_.find(ticket.from);
+  if (session == resumables_.end()) return;
+  TunnelTransport* const out = session->second->signaling->resumption->tunnel.get();
+  if (out == nullptr || !(out->peer() == ticket.to)) return;
+  if (delivery == Delivery::delivered) {
+    if (out->on_written()) on_written(*session->second);
+  } else if (delivery == Delivery::unknown_peer) {
+    lose(*session->second);
+  }
+}
+
+}  // namespace voicechan

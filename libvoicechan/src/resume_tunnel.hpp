@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "voicechan/backplane.hpp"
+#include "voicechan/error.hpp"
+#include "voicechan/frame.hpp"
+#include "voicechan/model.hpp"
+#include "voicechan/transport.hpp"
+
+// A client resumes its session over a connection to another hub than the session's. Then that hub
+// passes on, as directed messages between the session's key and an id of the connection that nobody
+// else knows: what the client is told as text, all else as signals in binary. No client can send a
+// directed message in binary, and none that is comes to a peer.
+
+namespace voicechan {
+
+/// Why a session is not resumed.
+enum class ResumeFailure : std::uint8_t { unknown, missed_too_much, bad_seq };
+
+/// As it is told to clients.
+std::string_view to_string(ResumeFailure failure) noexcept;
+
+struct TunnelSignal {
+  enum class Kind : std::uint8_t {
+    // From the connection.
+    resume,  // `seq`, `user`
+    said,    // `text`
+    lost,
+    closed,
+    refused,  // `code`: the client's message was not taken
+    // From the session.
+    failed,  // `failure`
+    replaced,
+  };
+
+  Kind kind;
+  std::uint64_t seq = 0;
+  UserId user{};
+  Errc code{};
+  ResumeFailure failure{};
+  std::string text{};
+
+  Frame to_frame() const;
+  /// Nothing if the frame is none, such as all that clients write.
+  static std::optional<TunnelSignal> from_frame(const Frame& frame);
+};
+
+/// The way out to a client whose connection is with another hub. One thread at a time.
+class TunnelTransport final : public Transport {
+ public:
+  /// More than this on the way is too much for further directed messages.
+  static constexpr std::size_t kMaxUnwrittenBytes = 256u << 10;
+
+  TunnelTransport(BackplanePort& port, const PeerId& key, const PeerId& connection)
+      : port_(&port), key_(key), peer_(connection) {}
+
+  const PeerId& peer() const noexcept { return peer_; }
+
+  void send(const Frame& frame) noexcept override;
+  void send(const TunnelSignal& signal);
+  bool is_congested() const noexcept override { return unwritten_bytes_ > kMaxUnwrittenBytes; }
+  bool notify_when_written() noexcept override {
+    is_to_tell_ = true;
+    return true;
+  }
+
+  /// One more frame has been handed to the network. True if the session is to be told that all has.
+  bool on_written() noexcept;
+
+ private:
+  BackplanePort* const port_;
+  const PeerId key_;
+  const PeerId peer_;
+  std::deque<std::size_t> unwritten_;  // sizes of frames
+  std::size_t unwritten_bytes_ = 0;
+  bool is_to_tell_ = false;
+};
+
+}  // namespace voicechan
