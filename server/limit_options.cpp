@@ -116,6 +116,11 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
            "The same of a signaling WebSocket; 0: any (rate_limited, then 1008)");
   add_rate("--signaling-burst", options.hub.signaling_burst, 1,
            "Signaling messages that may come at once");
+  add_rate("--room-change-rate", options.hub.room_changes_per_second, 0,
+           "Joins, updates and syncs of rooms, of a signaling WebSocket per second; 0: any "
+           "(rate_limited)");
+  add_rate("--room-change-burst", options.hub.room_changes_burst, 1,
+           "Joins, updates and syncs that may come at once");
   add_rate("--request-rate", options.users.requests_per_second, 0,
            "REST requests of a user per second; 0: any (429)");
   add_rate("--request-burst", options.users.request_burst, 1,

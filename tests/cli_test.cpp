@@ -209,6 +209,7 @@ TEST(CommandLineTest, TakesSecondsWithAFraction) {
 
 TEST(CommandLineTest, ARateOfZeroSwitchesItOff) {
   EXPECT_EQ(parse({"serve", "--signaling-rate", "0"}).server.hub.signaling_messages_per_second, 0);
+  EXPECT_EQ(parse({"serve", "--room-change-rate", "0"}).server.hub.room_changes_per_second, 0);
 }
 
 TEST(CommandLineTest, TakesALogLevel) {

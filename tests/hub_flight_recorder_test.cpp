@@ -33,6 +33,7 @@ class HubFlightRecorderTest : public ::testing::TestWithParam<int> {
     made.flight_recorder = &recorder;
     made.max_signaling_bytes = 1000;
     made.max_peer_data_bytes = 100;
+    made.room_changes_per_second = 0;
     made.signaling_burst = 200;
     made.signaling_messages_per_second = 1e-3;
     made.ice_servers = [this](UserId) {

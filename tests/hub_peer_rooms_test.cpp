@@ -71,8 +71,16 @@ struct Member {
   }
 };
 
-class HubPeerRoomsTest : public HubSystemTest {
+HubOptions without_rate() {
+  HubOptions options;
+  options.room_changes_per_second = 0;
+  return options;
+}
+
+class HubPeerRoomsTest : public ::testing::TestWithParam<int> {
  protected:
+  HubSystem system{static_cast<std::size_t>(GetParam()), without_rate()};
+
   Member join(std::size_t hub, std::string_view room, std::string_view rest = "") {
     Member member{system.open_signaling(hub)};
     system.send(*member.client, join_text(room, rest));
@@ -471,6 +479,42 @@ TEST(HubPeerRoomsLimitTest, OneWhoseIceServersAreNotKnownKeepsNobodyElseFromHisT
   EXPECT_EQ(first->texts().size(), 1u);
 }
 
+TEST(HubPeerRoomsLimitTest, ChangesBeyondTheBurstAreRefusedAndToldToNobody) {
+  HubOptions options;
+  options.room_changes_per_second = 2;
+  options.room_changes_burst = 4;
+  const std::string update = R"({"type":"update","data":1})";
+  const std::string sync = R"({"type":"sync","revision":0})";
+  for (const std::string& text : {update, sync, join_text("team"), join_text("other")}) {
+    HubSystem system(2, options);
+    Member ann{system.open_signaling(0)};
+    Member bob{system.open_signaling(1)};
+    for (Member* member : {&ann, &bob}) system.send(*member->client, join_text("team"));
+    for (int i = 0; i < 3; ++i) system.send(*bob.client, update);
+    for (Member* member : {&ann, &bob}) member->client->transport.frames.clear();
+
+    system.send(*bob.client, text);
+    ASSERT_EQ(bob.client->texts().size(), 1u) << text;
+    EXPECT_EQ(parse_json(bob.client->texts()[0]).at("code"), "rate_limited") << text;
+    EXPECT_THAT(ann.client->texts(), IsEmpty()) << text;
+    system.advance(std::chrono::milliseconds(500));
+    system.send(*bob.client, text);
+    EXPECT_NE(parse_json(bob.client->texts().at(1)).at("type"), "error") << text;
+  }
+}
+
+TEST(HubPeerRoomsLimitTest, ToLeaveIsAllowedWhateverHasBeen) {
+  HubOptions options;
+  options.room_changes_per_second = 1;
+  options.room_changes_burst = 1;
+  HubSystem system(1, options);
+  Member ann{system.open_signaling(0)};
+  for (int i = 0; i < 3; ++i) system.send(*ann.client, join_text("team"));
+  ann.client->transport.frames.clear();
+  system.send(*ann.client, R"({"type":"leave"})");
+  EXPECT_THAT(ann.client->texts(), ElementsAre(R"({"type":"left","room":"team"})"));
+}
+
 TEST(HubPeerRoomsLifetimeTest, WhatIsUnderWayOfARoomThatHasEndedIsNotToldInTheNextOne) {
   HubSystem system(2);
   BackplaneTestHub interested(system.backplane());  // still is when the room ends
@@ -512,7 +556,7 @@ TEST(HubPeerRoomsReentrancyTest, APeerMayTakeAnotherAwayWhileAChangeIsTold) {
 
 TEST(HubPeerRoomsRandomTest, AccountsOfAllMembersAgreeAfterAnyHistory) {
   std::mt19937 random(7);  // NOLINT: the same history each time
-  HubSystem system(3);
+  HubSystem system(3, without_rate());
   std::vector<Member> members;
   for (int step = 0; step < 4000; ++step) {
     const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };

@@ -39,8 +39,7 @@ Session Hub::Impl::open(Role role, Transport& transport) {
 
 Session Hub::Impl::open_signaling(Identity user, Transport& transport) {
   Session session = open(Role::signaling, transport);
-  session.state_->signaling =
-      std::make_unique<SignalingState>(std::move(user), options_.signaling_burst);
+  session.state_->signaling = std::make_unique<SignalingState>(std::move(user), options_);
   return session;
 }
 

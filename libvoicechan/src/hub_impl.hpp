@@ -68,7 +68,10 @@ struct Tunnel {
 
 /// What a session has that is a signaling one.
 struct SignalingState {
-  SignalingState(Identity identity, double burst) : user(std::move(identity)), messages(burst) {}
+  SignalingState(Identity identity, const HubOptions& options)
+      : user(std::move(identity)),
+        messages(options.signaling_burst),
+        room_changes(options.room_changes_burst) {}
 
   Receipts& need_receipts() {
     if (receipts == nullptr) receipts = std::make_unique<Receipts>();
@@ -84,6 +87,7 @@ struct SignalingState {
   std::unique_ptr<Resumption> resumption;   // once the client has asked for it
   std::unique_ptr<Tunnel> tunnel;           // instead of all above
   TokenBucket messages;
+  TokenBucket room_changes;
 };
 
 /// One session. Owned by the hub's list, known to its handle. A call of a transport may destroy any
@@ -174,6 +178,8 @@ class Hub::Impl final : public BackplaneReceiver {
   void record_ice_error(State& session, const SignalingMessage& message);
   void route(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
+  /// Counts what others in a room are told of, or what copies its roster; refused if false.
+  bool may_change_room(State& session);
   /// Takes a session into a room, under this id, or sees to it that it stays; what to show it. If
   /// the room is full, nothing has changed.
   Result<Roster> enter_room(State& session, const PeerId& id, const RoomName& room,

@@ -23,6 +23,7 @@ constexpr std::string_view kBadRoom =
 constexpr std::string_view kNoData = "an update has \"data\"";
 constexpr std::string_view kBadErrorCode = "\"error_code\" must be an integer from 300 to 799";
 constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
+constexpr std::string_view kTooManyChanges = "too many joins, updates and syncs of rooms";
 constexpr std::string_view kBadTo = "\"to\" must be the id of a peer, as a string";
 
 /// What a client is told when it is known what became of a message.
@@ -135,6 +136,7 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
   if (room && data && data->size() > options_.max_peer_data_bytes) {
     return refuse(session, Errc::too_large);
   }
+  if (room && !may_change_room(session)) return;
   const PeerId id = session.signaling->id ? *session.signaling->id : make_id();
   Roster roster;
   if (room) {
@@ -155,6 +157,15 @@ void Hub::Impl::join(State& session, const SignalingMessage& message) {
   const auto resume = asks_to_resume ? offer_resume(session) : std::nullopt;
   transport.send(Frame::control_text(room ? compose_joined_room(*room, roster, id, ice, resume)
                                           : compose_joined(id.str(), resume)));
+}
+
+bool Hub::Impl::may_change_room(State& session) {
+  if (session.signaling->room_changes.take(options_.room_changes_per_second,
+                                           options_.room_changes_burst, now_)) {
+    return true;
+  }
+  refuse(session, Errc::rate_limited, {}, kTooManyChanges);
+  return false;
 }
 
 Result<Roster> Hub::Impl::enter_room(State& session, const PeerId& id, const RoomName& room,
@@ -222,12 +233,14 @@ void Hub::Impl::update_data(State& session, const SignalingMessage& message) {
   if (data->size() > options_.max_peer_data_bytes) {
     return refuse(session, Errc::too_large);
   }
+  if (!may_change_room(session)) return;
   session.signaling->place->update(std::string(*data));  // answered when the change comes round
 }
 
 void Hub::Impl::sync(State& session, const SignalingMessage& message) {
   const auto revision = natural_value(find_member(message, "revision").value_or(""));
   if (!revision) return refuse(session, Errc::bad_message, {}, kBadRevision);
+  if (!may_change_room(session)) return;
   PeerRooms::Place& place = *session.signaling->place;
   const PeerId& self = *session.signaling->id;
   const auto changes = place.changes_since(*revision);

@@ -147,7 +147,8 @@ class ArgumentTest(CliCase):
         result = run_cli("serve", "--help")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         for option in ("listen", "db", "workers", "allow-query-token", "try", "max-message-bytes",
-                       "max-signaling-bytes", "signaling-rate", "signaling-burst", "max-body-bytes",
+                       "max-signaling-bytes", "signaling-rate", "signaling-burst", "room-change-rate",
+                       "room-change-burst", "max-body-bytes",
                        "ping-interval", "ping-timeout", "handshake-timeout", "write-timeout",
                        "message-timeout", "idle-timeout", "close-timeout", "log-level"):
             self.assertIn(f"--{option}", result.stdout)

@@ -43,7 +43,7 @@ class Account:
 
 class RoomCase(LiveCase):
     options = ("--workers", "4", "--ping-interval", "1", "--ping-timeout", "1",
-               "--max-room-peers", "40")
+               "--max-room-peers", "40", "--room-change-rate", "0")
 
     async def enter(self, room, user=None, data=None):
         peer = await self.connect(SIGNALING, user or self.alice)

@@ -56,6 +56,11 @@ struct HubOptions {
   std::size_t max_resume_bytes_of_all = 64u << 20;
   /// If so many sessions of the hub wait, another one that loses its connection leaves.
   std::size_t max_waiting_sessions = 10'000;
+  /// How often a signaling session may do what all of its room are told of, or be shown who is
+  /// there: join a room, update, sync. Over time and at once; more is refused with `rate_limited`.
+  /// To leave is always allowed.
+  double room_changes_per_second = 10;
+  double room_changes_burst = 100;
   /// How often a member of a voice room may ask what has changed, over time and at once.
   double voice_syncs_per_second = 5;
   double voice_sync_burst = 100;
