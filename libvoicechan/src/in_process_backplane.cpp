@@ -13,12 +13,17 @@
 #include "voicechan/mutex.hpp"
 
 // Shared between threads, and nothing else is:
-//   Mailbox::head_       what waits for one hub; a lock-free stack of batches
-//   Route::hubs          which hubs are subscribed to a group; one atomic bit set
-//   Route::members       how many members all hubs have of a group; changed on join and leave
-//   HubEntry::mutex      guards `wake`; taken once per wake-up of a sleeping hub, not per frame
-//   Shared::mutex        guards the table of routes; taken to attach, subscribe, unsubscribe and to
-//                        publish from outside, never to relay between hubs
+//   HubEntry::is_attached  which places are taken; atomic, read for each directed message
+//   Mailbox::head_         what waits for one hub; a lock-free stack of batches
+//   Route::hubs            which hubs are subscribed to a group; one atomic bit set
+//   Route::members         how many members all hubs have of a group; changed on join and leave
+//   HubEntry::mutex        guards `wake`; taken to attach and detach, and once per wake-up of a
+//                          sleeping hub, not per frame
+//   Shared::mutex          guards the table of routes; taken to subscribe, unsubscribe and to
+//                          publish from outside, never to relay between hubs
+//   InProcessPresence::mutex_, InProcessVoicePresence::mutex_
+//                          guard who is in which room; the two above are taken within them, since
+//                          a change is published in its order
 
 namespace voicechan {
 namespace {

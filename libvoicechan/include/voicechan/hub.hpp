@@ -96,13 +96,13 @@ class Session {
 
   /// Hands in one message from the client; what it causes goes out through transports before the
   /// call returns, unless the room is paced (`HubOptions::pacing_window`). The session may be
-  /// destroyed by such a transport while the call runs. A client that resumes another session does
-  /// it by a message: then this handle is that session's, and its transport is the one of this. A
-  /// transport may call this, too: a message to a group that is being sent to goes out when the
-  /// frame under way has reached all members. Voice: relayed unchanged to all other members (text
-  /// as control, binary as media), but text of `VoiceProtocol::with_members`, which is for the hub
-  /// and answered where it is refused. Signaling: routed by `to`; every refusal is answered, see
-  /// spec of the messages in the README. Notifications: ignored.
+  /// destroyed by such a transport while the call runs. A transport may call this, too: a message
+  /// to a group that is being sent to goes out when the frame under way has reached all members.
+  /// Voice: relayed unchanged to all other members (text as control, binary as media), but text of
+  /// `VoiceProtocol::with_members`, which is for the hub and answered where it is refused.
+  /// Signaling: routed by `to`; every refusal is answered, see server/MESSAGES.md. One of the
+  /// messages resumes another session: then this is the handle of that one.
+  /// Notifications: ignored.
   void receive(FrameKind kind, std::string bytes);
 
   /// Tells the client that the host did not hand in a message of his, and why (`Errc::too_large`,
@@ -129,9 +129,19 @@ class Session {
 };
 
 /// Everything live, for one thread: the sessions handed to it, the groups they are in, and who
-/// answers to which signaling id. Never blocks, locks or opens anything. Frames come in by
-/// `Session::receive`, go out through each session's `Transport`; time and other hubs' frames come
-/// in by `tick`. One thread at a time.
+/// answers to which signaling id. Frames come in by `Session::receive`, go out through each
+/// session's `Transport`; time and other hubs' frames come in by `tick`. One thread at a time.
+///
+/// It opens nothing and waits for no I/O. To relay what is said in a voice room takes no lock, but
+/// for waking another hub that sleeps. Hubs share what their backplane has: who is interested in
+/// which group, how many members it has, and who is in which room (`Presence`, `VoicePresence`);
+/// and a `FlightRecorder`, if there is one. With `InProcessBackplane` these are behind short locks.
+/// Voice takes them to join, to leave and to ask what has changed; signaling for these, for
+/// updates, and for each message of a peer in a room.
+///
+/// With a hub's last session in a group its interest ends, and what is still under way to it is
+/// dropped. With the last one of all hubs the room ends; the next one of its name goes on from its
+/// revision.
 class Hub {
  public:
   /// Joins a new hub to the backplane. `wake` is as in `Backplane::attach`: it must make the hub's
