@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxJsonDepth = 1000;
 
 /// Options that take seconds, with a fraction, and are kept in milliseconds.
-void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& value,
+void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& value, double min,
                  const char* help) {
   const auto text = std::to_string(static_cast<double>(value.count()) / 1000);
   app.add_option_function<double>(
@@ -20,7 +20,7 @@ void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& val
            value = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
          },
          help)
-      ->check(between(0.05, 86'400))
+      ->check(between(min, 86'400))
       ->type_name("SECONDS")
       ->default_str(text.substr(0, text.find('.') + 2));
 }
@@ -56,6 +56,9 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
   add_size("--max-room-peers", options.hub.max_room_peers, "Peers of a signaling room (room_full)");
   add_size("--max-peer-data-bytes", options.hub.max_peer_data_bytes,
            "What a peer says about itself in a room (too_large)");
+  add_size("--max-resume-messages", options.hub.max_resume_messages,
+           "Messages kept for a signaling peer that may resume (missed_too_much)");
+  add_size("--max-resume-bytes", options.hub.max_resume_bytes, "Bytes in them, together");
   add_size("--max-message-bytes", options.websocket.max_message_bytes,
            "A longer WebSocket message is refused: 1009, or too_large on the signaling socket");
   add_size("--max-signaling-bytes", options.hub.max_signaling_bytes,
@@ -133,7 +136,7 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
   Deadlines& deadlines = options.deadlines;
   const auto add_deadline = [&](const char* name, std::chrono::milliseconds& value,
                                 const char* help) {
-    add_seconds(serve, name, value, help);
+    add_seconds(serve, name, value, 0.05, help);
     serve.get_option(name)->group("Deadlines");
   };
   add_deadline("--handshake-timeout", deadlines.request_head, "For the head of a request");
@@ -144,6 +147,9 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
   add_deadline("--ping-interval", deadlines.ping_interval, "Silence before a WebSocket is pinged");
   add_deadline("--ping-timeout", deadlines.ping_timeout, "Silence after that before it is cut");
   add_deadline("--close-timeout", deadlines.close, "For a WebSocket's close to be answered");
+  add_seconds(serve, "--resume-window", options.hub.resume_window, 0,
+              "For a signaling peer that broke off to resume; 0: nobody can");
+  serve.get_option("--resume-window")->group("Deadlines");
   add_deadline("--drain-timeout", options.drain_timeout,
                "For everything to end after SIGTERM; what is left is cut");
   serve

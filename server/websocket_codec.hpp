@@ -20,7 +20,8 @@ enum class CloseCode : std::uint16_t {
   too_large = 1009,
   internal_error = 1011,
   try_again_later = 1013,
-  credential_revoked = 4401,  // ours
+  credential_revoked = 4401,  // ours, as what follows
+  resumed_elsewhere = 4409,
 };
 
 struct WebSocketLimits {

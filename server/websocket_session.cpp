@@ -74,6 +74,7 @@ std::error_code WebSocketSession::join(const Route& route, Identity user, VoiceP
 }
 
 WebSocketSession::~WebSocketSession() {
+  session_.lose();
   const Drops& drops = connection_.drops();
   if (drops.frames > 0) {
     spdlog::info("{} connection of user {} closed; it was too slow for {} frames ({} bytes)",
@@ -218,7 +219,7 @@ MonotonicTime WebSocketSession::on_deadline(MonotonicTime now) {
                                         ? last_received_ + deadlines.ping_interval
                                         : ping_sent_ + deadlines.ping_timeout;
   if (now >= alive_until) {
-    session_.leave();
+    session_.lose();
     connection_.abort("the peer does not answer pings");
   }
   return std::min(next, alive_until);
@@ -234,7 +235,7 @@ void WebSocketSession::request_echo() {
   if (!is_closing_) connection_.write(encode_ping(kEcho));
 }
 
-void WebSocketSession::on_end_of_input() { session_.leave(); }
+void WebSocketSession::on_end_of_input() { session_.lose(); }
 
 void WebSocketSession::drain() { begin_close(CloseCode::going_away, "server is stopping"); }
 
@@ -244,6 +245,13 @@ void WebSocketSession::close_revoked() {
                 place_.user().value);
   connection_.discard_unsent();
   begin_close(CloseCode::credential_revoked, "credential revoked");
+}
+
+void WebSocketSession::on_replaced() noexcept {
+  spdlog::debug("{} connection of user {} is closed: its session was resumed on another one",
+                name(), place_.user().value);
+  connection_.discard_unsent();
+  begin_close(CloseCode::resumed_elsewhere, "resumed elsewhere");
 }
 
 }  // namespace voicechan::server

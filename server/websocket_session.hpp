@@ -17,7 +17,8 @@
 namespace voicechan::server {
 
 /// WebSocket on one connection: messages go to a session of the hub, and what the hub sends goes
-/// out. Pings, close handshake and deadlines are kept here.
+/// out. Pings, close handshake and deadlines are kept here. A close frame, of either side, is the
+/// leave; a connection that ends in any other way loses its session, which may wait to be resumed.
 class WebSocketSession final : public Protocol, private Transport {
  public:
   WebSocketSession(Connection& connection, Endpoint endpoint,
@@ -46,6 +47,7 @@ class WebSocketSession final : public Protocol, private Transport {
     connection_.notify_when_written();
     return true;
   }
+  void on_replaced() noexcept override;
   bool is_congested() const noexcept override { return connection_.is_congested(); }
   const void* hot_memory() const noexcept override { return connection_.hot_memory(); }
 
@@ -59,7 +61,7 @@ class WebSocketSession final : public Protocol, private Transport {
 
   Connection& connection_;
   WebSocketCodec codec_;
-  Session session_;
+  Session session_;  // a call of `receive` may put another one here, or none
   const std::shared_ptr<const LiveCredential> credential_;
   const UserCounts::Place place_;
   const Endpoint endpoint_;

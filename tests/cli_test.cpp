@@ -120,6 +120,11 @@ INSTANTIATE_TEST_SUITE_P(Fractions, WrongLineTest,
                                            WrongLine{{"serve", "--signaling-rate", "nan"}},
                                            WrongLine{{"serve", "--signaling-rate", "inf"}},
                                            WrongLine{{"serve", "--signaling-burst", "0"}},
+                                           WrongLine{{"serve", "--resume-window", "-1"}},
+                                           WrongLine{{"serve", "--resume-window", "nan"}},
+                                           WrongLine{{"serve", "--resume-window", "86401"}},
+                                           WrongLine{{"serve", "--max-resume-messages", "0"}},
+                                           WrongLine{{"serve", "--max-resume-bytes", "-1"}},
                                            WrongLine{{"serve", "--drain-spread", "-1"}},
                                            WrongLine{{"serve", "--drain-spread", "nan"}},
                                            WrongLine{{"serve", "--drain-spread", "4"}},
@@ -151,6 +156,12 @@ TEST(CommandLineTest, PacingWindowIsInMilliseconds) {
   EXPECT_EQ(parse({"serve", "--pacing-window", "20"}).server.hub.pacing_window,
             std::chrono::milliseconds(20));
   EXPECT_EQ(exit_of({"serve", "--pacing-window", "1001"}).status, 2);
+}
+
+TEST(CommandLineTest, ResumeWindowIsInSecondsAndMayBeZero) {
+  EXPECT_EQ(parse({"serve"}).server.hub.resume_window, 30s);
+  EXPECT_EQ(parse({"serve", "--resume-window", "0"}).server.hub.resume_window, 0ms);
+  EXPECT_EQ(parse({"serve", "--resume-window", "1.5"}).server.hub.resume_window, 1500ms);
 }
 
 TEST(CommandLineTest, DrainSpreadIsLessThanTheDeadline) {
