@@ -57,6 +57,7 @@ struct SocketClient {
   SocketTransport transport;
   Session session;
   std::string id;
+  std::string key;  // to resume with, if it has asked for one
 
   void send(std::string text) { session.receive(FrameKind::text, std::move(text)); }
   void write() { transport.write(session); }
@@ -70,7 +71,11 @@ inline SocketClientPtr join(HubSystem& system, std::size_t hub,
   client->session = system.hub(hub).open_signaling(user(1), client->transport);
   client->send(std::string(text));
   client->write();
-  client->id = parse_json(client->transport.take().at(0)).at("id").as_string().c_str();
+  const auto reply = parse_json(client->transport.take().at(0)).as_object();
+  client->id = reply.at("id").as_string().c_str();
+  if (const auto* resume = reply.if_contains("resume")) {
+    client->key = resume->at("key").as_string().c_str();
+  }
   return client;
 }
 
