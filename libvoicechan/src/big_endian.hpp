@@ -20,7 +20,7 @@ template <class Number>
 Number read_big_endian(std::string_view bytes) {
   Number number = 0;
   for (const char byte : bytes.substr(0, sizeof number)) {
-    number = number << 8 | static_cast<unsigned char>(byte);
+    number = static_cast<Number>(number << 8 | static_cast<unsigned char>(byte));
   }
   return number;
 }
