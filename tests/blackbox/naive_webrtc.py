@@ -97,26 +97,21 @@ class Line:
             on_message(json.loads(text))
 
 
-def join_afresh(client):
-    """What a client begins a connection with who knows no better: he comes as somebody new."""
-    client.hang_up()
-    client.send(client.join)
-
-
 class Client:
-    """Negotiates naively with each peer that it is told of. `begin` is called with it whenever it
-    has connected, the first time and each time after its line has broken."""
+    """Negotiates naively with each peer that it is told of. When its line has broken it comes back
+    as somebody new."""
 
-    def __init__(self, call, join, begin):
-        self._call, self.join, self._begin = call, join, begin
-        self.id, self.negotiations, self.errors = None, {}, []
+    def __init__(self, call, join):
+        self._call, self._join = call, join
+        self.id, self.negotiations, self.errors, self.resumed = None, {}, [], 0
         self._line, self._is_closed = None, False
+        self._heard = set()
 
     async def run(self):
         while not self._is_closed:
             await asyncio.sleep(self._call.rng.uniform(0, 0.5))
             self._line = line = Line(await self._call.connect(), self._call.rng)
-            self._begin(self)
+            self._begin()
             await line.run(self._on_message, self._call.spawn)
             assert self._line is None or self._is_closed, "the server closed the connection"
 
@@ -141,9 +136,8 @@ class Client:
         self.negotiations.clear()
 
     def send(self, message):
-        if self._line is not None:
-            self._call.note(self, "→", message)
-            self._line.send(message)
+        """To a peer. What cannot be sent is lost."""
+        self._transmit(message)
 
     def meet(self, peer):
         pc = self._call.peer_connection()
@@ -151,10 +145,34 @@ class Client:
             pc, peer["polite"], lambda message: self.send({**message, "to": peer["id"]}))
         pc.add_track()
 
+    def _begin(self):
+        """The line stands, the first time or again."""
+        self.hang_up()
+        self._transmit(self._join)
+
+    def _transmit(self, message):
+        if self._line is not None:
+            self._call.note(self, "→", message)
+            self._line.send(message)
+
     def _on_message(self, message):
         if self._is_closed:
             return
         self._call.note(self, "←", message)
+        if not self._is_repeated(message):
+            self._take(message)
+        self._call.changed.set()
+
+    def _is_repeated(self, message):
+        """One that was in doubt may have been sent twice."""
+        if "from" not in message or "msg_id" not in message:
+            return False
+        name = message["from"], message["msg_id"]
+        is_repeated = name in self._heard
+        self._heard.add(name)
+        return is_repeated
+
+    def _take(self, message):
         kind = message["type"]
         if kind == "joined":
             self.id = message["id"]
@@ -171,16 +189,70 @@ class Client:
             self._call.spawn(self.negotiations[message["from"]].on_description(message))
         else:
             self.errors.append(message)
-        self._call.changed.set()
+
+
+class ResumingClient(Client):
+    """Goes on where it was when its line has broken, and sends again what may have been lost."""
+
+    def __init__(self, call, join):
+        super().__init__(call, {**join, "resume": True})
+        self._key = self._seq = None
+        self._is_on = False  # joined, or resumed
+        self._last_id, self._in_doubt = 0, {}
+
+    def send(self, message):
+        self._last_id += 1
+        self._in_doubt[self._last_id] = {**message, "msg_id": self._last_id}
+        if self._is_on:
+            self._transmit(self._in_doubt[self._last_id])
+
+    def _begin(self):
+        self._is_on = False
+        if self._key is None:
+            return self._begin_afresh()
+        self._transmit({"type": "resume", "key": self._key, "seq": self._seq})
+
+    def _begin_afresh(self):
+        self._in_doubt.clear()
+        super()._begin()
+
+    def _on_message(self, message):
+        if self._seq is not None and message["type"] not in ("resumed", "resume_failed"):
+            self._seq += 1
+        super()._on_message(message)
+
+    def _take(self, message):
+        kind = message["type"]
+        if kind == "joined":
+            self._key, self._seq = message["resume"]["key"], message["resume"]["seq"]
+            self._is_on = True
+        elif kind == "resumed":
+            self._is_on = True
+            self.resumed += 1
+            for in_doubt in self._in_doubt.values():
+                self._transmit(in_doubt)
+            return
+        elif kind == "resume_failed":
+            self._key = self._seq = None
+            return self._begin_afresh()
+        elif kind == "receipt":
+            self._in_doubt.pop(message["msg_id"], None)
+            if message["status"] in ("busy", "refused"):
+                self.errors.append(message)
+            return
+        super()._take(message)
 
 
 class Call:
-    """Two clients that are to connect, and what became of it."""
+    """Two clients that are to connect, and what became of it. `resumes` is how likely each of them
+    is one that resumes."""
 
-    def __init__(self, rng, connect, join, begin=join_afresh, will_abort=False, patience=15):
+    def __init__(self, rng, connect, join, resumes=0, will_abort=False, patience=15):
         self.rng, self.connect = rng, connect
-        self.clients = [Client(self, join, begin) for _ in range(2)]
-        self.failures, self.aborts, self.rollbacks = [], 0, 0
+        self.clients = [(ResumingClient if rng.random() < resumes else Client)(self, join)
+                        for _ in range(2)]
+        self._has_room = "room" in join
+        self.failures, self.aborts, self.resumed, self.rollbacks = [], 0, 0, 0
         self.changed = asyncio.Event()
         self._will_abort, self._patience = will_abort, patience
         self._pcs, self._trace, self._tasks = [], [], set()
@@ -188,7 +260,7 @@ class Call:
     async def run(self):
         for client in self.clients:
             self.spawn(client.run())
-        if "room" not in self.clients[0].join:
+        if not self._has_room:
             self.spawn(self._introduce())
         if self._will_abort:
             self.spawn(self._abort())
@@ -197,8 +269,9 @@ class Call:
             await self._wait_until(self._is_complete, "in use of all candidates", 3)
         for client in self.clients:
             self.failures += [str(error) for error in client.errors
-                              if error["code"] != "unknown_peer"
+                              if error.get("code") != "unknown_peer"
                               or error["to"] in client.negotiations]
+        self.resumed = sum(client.resumed for client in self.clients)
         self.rollbacks = sum(pc.rollbacks for pc in self._pcs)
         for client in self.clients:
             await client.close()
@@ -287,7 +360,9 @@ def summary(message):
     """A message in a line; of an id its end."""
     parts = [message.get("type", "")]
     parts += [f"{key} {message[key][-5:]}" for key in ("id", "from", "to") if key in message]
-    parts += [f"{key} {message[key]}" for key in ("code", "revision") if key in message]
+    parts += [f"{key} {message[key]}" for key in
+              ("msg_id", "status", "seq", "missed", "reason", "code", "revision")
+              if key in message]
     if "sdp" in message:
         parts.append(f"ufrag {ufrag_of(message)}")
     if "candidate" in message:

@@ -15,7 +15,8 @@ CALLS_AT_ONCE = 200
 
 
 class NegotiationTest(LiveCase):
-    options = ("--workers", "4")
+    # Whose line breaks before he has the key to his session is awaited in vain.
+    options = ("--workers", "4", "--resume-window", "4")
 
     async def run_calls(self, count, room=None, reconnects=0.0, **arguments):
         """The calls, made. `reconnects` is the share of them in which one side's line breaks."""
@@ -37,19 +38,21 @@ class NegotiationTest(LiveCase):
         await asyncio.gather(*map(run, calls))
         print(f"{count} calls in {time.monotonic() - begin:.1f} s, "
               f"{sum(call.rollbacks > 0 for call in calls)} glares, "
-              f"{sum(call.aborts for call in calls)} reconnects, "
+              f"{sum(call.aborts for call in calls)} reconnects "
+              f"({sum(call.resumed for call in calls)} resumed), "
               f"{sum(call.early_candidates() for call in calls)} early candidates, "
               f"{sum(bool(call.failures) for call in calls)} failures")
         return calls
 
     @within(60)
     async def test_a_thousand_calls_of_naive_clients_connect(self):
-        calls = await self.run_calls(1000, room="call", reconnects=0.3)
+        calls = await self.run_calls(1000, room="call", reconnects=0.3, resumes=0.5)
         failed = [f"call {number}: {call}" for number, call in enumerate(calls) if call.failures]
         if failed:
             self.fail(f"{len(failed)} of 1000 failed, such as\n" + "\n".join(failed[:3]))
         self.assertGreater(sum(call.rollbacks > 0 for call in calls), 100)
         self.assertGreater(sum(call.aborts for call in calls), 100)
+        self.assertGreater(sum(call.resumed for call in calls), 50)
         self.assertGreater(sum(call.early_candidates() for call in calls), 100)
 
     async def test_without_a_room_candidates_come_too_early(self):

@@ -320,6 +320,21 @@ class ReferenceTest(RoomCase):
         await bob.send('{"type":"leave"}')
         await collect(bob)
 
+        awaited = await self.connect(SIGNALING, self.alice)
+        await awaited.send('{"type":"join","room":"resume","data":1,"resume":true}')
+        joined = await collect(awaited)
+        awaited.transport.abort()
+
+        async def is_awaited():
+            await plain.send(json.dumps({"type": "offer", "to": joined["id"], "msg_id": 1}))
+            receipt = await self.next_json(plain)
+            return receipt if receipt["status"] == "queued" else None
+        seen.append(await eventually(is_awaited, "the server knows that the line is broken"))
+        for key in (joined["resume"]["key"], joined["resume"]["key"][::-1]):
+            back = await self.connect(SIGNALING, self.alice)
+            await back.send(json.dumps({"type": "resume", "key": key, "seq": 0}))
+            await collect(back)
+
         first = await self.connect(voice("reference"), self.alice)
         watching = await self.connect(voice("reference"), self.bob, subprotocols=["voicechan.v1"])
         base = (await collect(watching))["revision"]
@@ -352,6 +367,8 @@ class ReferenceTest(RoomCase):
 
         sent_by_clients = [{"type": "join"}, {"type": "join", "receipts": True},
                            {"type": "join", "room": "str", "data": "data"},
+                           {"type": "join", "room": "str", "data": "data", "resume": True},
+                           {"type": "resume", "key": "str", "seq": 1},
                            {"type": "update", "data": "data"}, {"type": "sync", "revision": 1},
                            {"type": "leave"}, {"type": "ice_error", "error_code": 1},
                            {"type": "text", "text": "str"}]
