@@ -117,7 +117,7 @@ class Client:
 
     def abort(self):
         """Breaks the line, if there is one."""
-        if self._line is None:
+        if self._line is None or self._is_closed:
             return False
         self._call.note(self, "aborts")
         self._line.abort()
@@ -266,7 +266,7 @@ class Call:
             self.spawn(self._abort())
         await self._wait_until(self._is_connected, "connected", self._patience)
         if not self.failures:
-            await self._wait_until(self._is_complete, "in use of all candidates", 3)
+            await self._wait_until(self._is_complete, "in use of all candidates", self._patience)
         for client in self.clients:
             self.failures += [str(error) for error in client.errors
                               if error.get("code") != "unknown_peer"
