@@ -137,6 +137,11 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->take_all()
       ->type_name("ORIGIN");
   serve
+      .add_option("--www", options.www_directory,
+                  "Show the web pages of this folder at /; they are read at the start")
+      ->check(not_empty())
+      ->type_name("DIR");
+  serve
       .add_option("--ice-config", options.ice_file,
                   "STUN and TURN servers for clients, JSON; it is read again on change")
       ->check(not_empty())

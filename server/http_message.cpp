@@ -20,6 +20,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "Created";
     case 204:
       return "No Content";
+    case 304:
+      return "Not Modified";
     case 400:
       return "Bad Request";
     case 401:
@@ -84,7 +86,8 @@ bool HttpRequest::has_field(std::string_view lower_case_name) const {
 
 std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_alive, bool is_head,
                       std::string_view date) {
-  const bool has_no_content = response.status < 200 || response.status == 204;
+  const bool has_no_content =
+      response.status < 200 || response.status == 204 || response.status == 304;
   std::string text = "HTTP/1.1 " + std::to_string(response.status) + ' ';
   text.reserve(512 + response.body.size());
   text += reason_phrase(response.status);
@@ -96,14 +99,21 @@ std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_
     text += "\r\n";
   };
 
+  const auto add_default = [&](std::string_view name, std::string_view value) {
+    const bool is_given =
+        std::any_of(response.fields.begin(), response.fields.end(),
+                    [name](const auto& field) { return equals_ignoring_case(field.first, name); });
+    if (!is_given) add(name, value);
+  };
+
   add("Date", date);
-  add("Content-Type", "application/json");
+  add_default("Content-Type", "application/json");
   if (!has_no_content) add("Content-Length", std::to_string(response.body.size()));
   std::string connection = !keep_alive ? "close" : is_http_1_0 ? "keep-alive" : "";
   add("X-Content-Type-Options", "nosniff");
-  add("Cache-Control", "no-store");
+  add_default("Cache-Control", "no-store");
   add("Referrer-Policy", "no-referrer");
-  add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  add_default("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
   add("Vary", "Origin");
   for (const auto& [name, value] : response.fields) {
     if (!is_token(name)) continue;

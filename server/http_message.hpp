@@ -29,17 +29,19 @@ struct HttpRequest {
 
 struct HttpResponse {
   unsigned status = 200;
-  /// Without Content-Length, Content-Type, Date and Connection, which `serialize` writes.
+  /// Without Content-Length, Date and Connection, which `serialize` writes. It also adds what all
+  /// responses of the API have, unless it is among these: Content-Type, Cache-Control,
+  /// Content-Security-Policy.
   HttpFields fields;
-  /// JSON text.
+  /// JSON text, unless `fields` has another Content-Type.
   std::string body;
 };
 
 /// The bytes of a response. `date` is an IMF-fixdate. A HEAD request's response has all fields of
 /// the GET's and no body. `keep_alive` false adds "Connection: close"; an `Upgrade` among the
-/// fields adds the "upgrade" token that RFC 9110 7.8 asks for. Statuses 1xx and 204 get neither
-/// body nor Content-Length (RFC 9110 8.6). A field whose name is no token is left out, and control
-/// characters in a value become spaces.
+/// fields adds the "upgrade" token that RFC 9110 7.8 asks for. Statuses 1xx, 204 and 304
+/// get neither body nor Content-Length (RFC 9110 8.6). A field whose name is no token is left out,
+/// and control characters in a value become spaces.
 std::string serialize(const HttpResponse& response, bool is_http_1_0, bool keep_alive, bool is_head,
                       std::string_view date);
 

@@ -100,6 +100,9 @@ void HttpSession::begin_request(HttpRequest request) {
   if (!is_probe && is_too_late())
     return respond(make_refusal_response(connection_.worker().phase()));
   if (const auto* error = std::get_if<RouteError>(&found)) {
+    if (const StaticSite* site = connection_.worker().services().site) {
+      if (auto page = site->answer(request)) return respond(std::move(*page));
+    }
     return respond(*error == RouteError::malformed
                        ? make_detail_response(400, "The request target is malformed.")
                        : make_detail_response(404, "Not found."));

@@ -90,6 +90,8 @@ struct ServerOptions {
   OriginOptions origins;
   OutboxLimits outbox;
   JwtOptions jwt;
+  /// A folder of web pages, shown at `/` (`StaticSite`). Empty: there are none.
+  std::string www_directory;
   /// STUN and TURN servers for clients (`parse_ice_config`). Empty: there are none.
   std::string ice_file;
   /// The key of who may see every room's record (`OperatorKey`). Empty: nobody.

@@ -69,6 +69,10 @@ std::unique_ptr<OperatorKey> make_operator_key(const std::string& file) {
   return file.empty() ? nullptr : std::make_unique<OperatorKey>(file);
 }
 
+std::unique_ptr<const StaticSite> make_site(const std::string& directory) {
+  return directory.empty() ? nullptr : std::make_unique<const StaticSite>(directory);
+}
+
 std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
   if (options.jwks_file.empty()) return nullptr;
   return std::make_unique<JwtVerifier>(options, system_clock());
@@ -91,6 +95,7 @@ Server::Server(ServerOptions options, Store& store)
       connection_rate_(options_.connections_per_second, options_.connection_burst),
       user_counts_(options_.users),
       origins_(options_.origins),
+      site_(make_site(options_.www_directory)),
       rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
                 backplane_.voice_presence(), options_.hub.max_json_depth, ice_servers_.get(),
                 &traces_),
@@ -104,8 +109,8 @@ Server::Server(ServerOptions options, Store& store)
   const SharedServices services{
       options_,         backplane_,   rest_api_,     ice_servers_.get(), flight_recorder_,
       authenticator_,   pool_,        listing_pool_, write_pool_,        connection_counts_,
-      connection_rate_, user_counts_, key_guard_,    origins_,           phase_,
-      workers};
+      connection_rate_, user_counts_, key_guard_,    origins_,           site_.get(),
+      phase_,           workers};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();

@@ -19,6 +19,7 @@
 #include "rest_api.hpp"
 #include "room_traces.hpp"
 #include "service_phase.hpp"
+#include "static_site.hpp"
 #include "tls.hpp"
 #include "user_counts.hpp"
 #include "voicechan/backplane.hpp"
@@ -35,7 +36,8 @@ class Server {
  public:
   /// Binds the address and starts to serve. `store` must outlive the server. Throws
   /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
-  /// used, std::runtime_error if the keys of JWTs, the ICE servers or the operator's key cannot.
+  /// used, std::runtime_error if the keys of JWTs, the ICE servers, the operator's key or the web
+  /// pages cannot.
   Server(ServerOptions options, Store& store);
   /// As `end`.
   ~Server();
@@ -77,6 +79,7 @@ class Server {
   AddressRate connection_rate_;
   UserCounts user_counts_;
   const OriginPolicy origins_;
+  std::unique_ptr<const StaticSite> site_;  // if there is one
   RestApi rest_api_;
   BlockingPool pool_;
   BlockingPool listing_pool_;

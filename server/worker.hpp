@@ -28,6 +28,7 @@
 #include "rest_api.hpp"
 #include "service_phase.hpp"
 #include "stall_guard.hpp"
+#include "static_site.hpp"
 #include "tls.hpp"
 #include "user_counts.hpp"
 #include "voicechan/flight_recorder.hpp"
@@ -51,6 +52,7 @@ struct SharedServices {
   UserCounts& user_counts;
   KeyGuard& key_guard;
   const OriginPolicy& origins;
+  const StaticSite* site;  // null: there is none
   const std::atomic<ServicePhase>& phase;
   unsigned worker_count;
 };
