@@ -3,7 +3,9 @@
 #include <asio/ip/address.hpp>
 
 #include "command_line_parsing.hpp"
+#include "effective_config.hpp"
 #include "limit_options.hpp"
+#include "option_sources.hpp"
 #include "origin_policy.hpp"
 
 namespace voicechan::server {
@@ -51,6 +53,13 @@ void parse_listen(const std::string& text, ServerOptions& options) {
 
 void add_serve_options(CLI::App& serve, CommandLine& line) {
   ServerOptions& options = line.server;
+  serve
+      .add_option(
+          "--config", line.config_file,
+          "Options in TOML, as max-connections = 100; what is on the command line or in the "
+          "environment (VOICECHAN_MAX_CONNECTIONS=100) goes before. Read once, not on SIGHUP")
+      ->check(not_empty())
+      ->type_name("FILE");
   serve.add_flag("--try", line.is_try,
                  "For trying it out: users alice, bob and carol with fresh keys, ready-to-paste "
                  "commands, ?token= and web pages of this machine allowed, loopback only, nothing "
@@ -159,6 +168,16 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL")
       ->default_str("info");
+  serve
+      .add_option_function<std::string>(
+          "--log-format",
+          [&line](const std::string& name) {
+            line.log_format = name == "json" ? LogFormat::json : LogFormat::text;
+          },
+          "text, or json: an object a line with time, level and message")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT")
+      ->default_str("text");
   add_limit_options(serve, options);
 }
 
@@ -260,7 +279,8 @@ void add_user_commands(CLI::App& user, CommandLine& line) {
 
 /// What the parts of the line mean together.
 void complete(CommandLine& line) {
-  const bool is_serve = line.command == CommandLine::Command::serve;
+  const bool is_serve = line.command == CommandLine::Command::serve ||
+                        line.command == CommandLine::Command::check_config;
   if (line.database.empty()) line.database = is_serve && line.is_try ? kMemory : "voicechan.db";
   if (!is_serve) {
     if (line.database == kMemory) {
@@ -283,34 +303,106 @@ void complete(CommandLine& line) {
   }
 }
 
+std::string value_in(const char* const* environment, const std::string& name) {
+  for (; environment != nullptr && *environment != nullptr; ++environment) {
+    const std::string_view variable = *environment;
+    if (variable.size() > name.size() && variable[name.size()] == '=' &&
+        variable.substr(0, name.size()) == name) {
+      return std::string(variable.substr(name.size() + 1));
+    }
+  }
+  return {};
+}
+
+/// Of `serve`, and of what checks its options.
+void add_serve_command(CLI::App& command, CommandLine& line, CommandLine::Command which) {
+  command.callback([&line, which] { line.command = which; });
+  command.footer(
+      "Options may also be set in the environment (VOICECHAN_MAX_CONNECTIONS=100; several values\n"
+      "with commas between them) and in the TOML file of --config (max-connections = 100; several\n"
+      "values as a list, flags as true or false). What is on the command line goes before the\n"
+      "environment, and that before the file.\n");
+  add_serve_options(command, line);
+  add_jwt_options(command, line.server.jwt);
+}
+
+std::string lines_of(const std::vector<std::string>& errors) {
+  std::string text;
+  for (const std::string& error : errors) text += "voicechan-server: " + error + '\n';
+  return text;
+}
+
+/// Takes what the environment and a file say beside the command line.
+void take_sources(OptionSources& sources, CLI::App& command, CommandLine& line,
+                  const char* const* environment) {
+  sources.take_environment(environment);
+  if (line.config_file.empty()) {
+    line.config_file = value_in(environment, environment_name(*command.get_option("--config")));
+  }
+  if (!line.config_file.empty()) sources.take_file(line.config_file);
+  sources.check_needs();
+  if (!sources.errors().empty()) throw CommandLineExit{2, lines_of(sources.errors())};
+  try {
+    complete(line);
+  } catch (const CLI::ParseError& error) {
+    throw CommandLineExit{2, lines_of({sources.with_origins(error.what())})};
+  }
+}
+
+/// What --try changes of the defaults of others.
+void tell_other_defaults(CLI::App& command, const CommandLine& line) {
+  command.get_option("--db")->default_str(line.database);
+  if (line.is_try) command.get_option("--allow-query-token")->default_str("true");
+}
+
 }  // namespace
 
-CommandLine parse_command_line(int argc, const char* const* argv) {
+CommandLine parse_command_line(int argc, const char* const* argv, const char* const* environment) {
+  using Command = CommandLine::Command;
   CommandLine line;
   CLI::App app("Voice channels, invitations and WebRTC signaling over HTTP and WebSocket.",
                "voicechan-server");
   app.set_version_flag("--version", "voicechan-server " VOICECHAN_VERSION);
   app.require_subcommand(0, 1);  // an unknown one is then named as an unexpected argument
   CLI::App* serve = app.add_subcommand("serve", "Run the server");
-  serve->callback([&line] { line.command = CommandLine::Command::serve; });
-  add_serve_options(*serve, line);
-  add_jwt_options(*serve, line.server.jwt);
+  add_serve_command(*serve, line, Command::serve);
+  CLI::App* check = app.add_subcommand(
+      "check-config",
+      "Check the options of serve and the files that they name; print what is in force as TOML");
+  add_serve_command(*check, line, Command::check_config);
   CLI::App* user = app.add_subcommand("user", "Manage users; works while the server runs");
   user->require_subcommand(0, 1);
   add_user_commands(*user, line);
   CLI::App* token = app.add_subcommand("token", "Revoke JWTs; works while the server runs");
   token->require_subcommand(0, 1);
   add_token_commands(*token, line);
-  parse_or_exit(app, argc, argv, [&] {
-    if (app.get_subcommands().empty()) throw CLI::RequiredError("a command: serve, user or token");
-    if (user->parsed() && user->get_subcommands().empty()) {
-      throw CLI::RequiredError("a command: user add, list, remove or token");
-    }
-    if (token->parsed() && token->get_subcommands().empty()) {
-      throw CLI::RequiredError("a command: token revoke or list");
-    }
-    complete(line);
-  });
+  OptionSources serve_sources(*serve);
+  OptionSources check_sources(*check);
+  parse_or_exit(
+      app, argc, argv,
+      [&] {
+        if (app.get_subcommands().empty()) {
+          throw CLI::RequiredError("a command: serve, check-config, user or token");
+        }
+        if (user->parsed() && user->get_subcommands().empty()) {
+          throw CLI::RequiredError("a command: user add, list, remove or token");
+        }
+        if (token->parsed() && token->get_subcommands().empty()) {
+          throw CLI::RequiredError("a command: token revoke or list");
+        }
+        if (serve->parsed()) return take_sources(serve_sources, *serve, line, environment);
+        if (!check->parsed()) {
+          if (line.database.empty()) line.database = value_in(environment, "VOICECHAN_DB");
+          return complete(line);
+        }
+        take_sources(check_sources, *check, line, environment);
+        tell_other_defaults(*check, line);
+        line.effective_config = effective_config(*check, check_sources);
+      },
+      [&] {
+        serve_sources.restore_needs();
+        check_sources.restore_needs();
+      });
   return line;
 }
 

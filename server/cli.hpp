@@ -4,6 +4,7 @@
 #include <string>
 
 #include "command_line_exit.hpp"
+#include "log_format.hpp"
 #include "options.hpp"
 #include "spdlog/common.h"
 
@@ -13,6 +14,7 @@ namespace voicechan::server {
 struct CommandLine {
   enum class Command {
     serve,
+    check_config,
     user_add,
     user_list,
     user_remove,
@@ -28,10 +30,16 @@ struct CommandLine {
   std::int64_t until = 0;  // of token revoke, in seconds since 1970; 0: not given
   bool is_try = false;     // serve --try
   spdlog::level::level_enum log_level = spdlog::level::info;
+  LogFormat log_format = LogFormat::text;
+  std::string config_file;       // of serve and check-config; empty: none
+  std::string effective_config;  // of check-config: what is in force, as TOML
   ServerOptions server;
 };
 
-/// Reads the command line. Throws CommandLineExit.
-CommandLine parse_command_line(int argc, const char* const* argv);
+/// Reads the command line, for `serve` also the environment and the file that one of them names.
+/// `environment` ends with a null pointer, as `environ` does; null: there is none. Throws
+/// CommandLineExit.
+CommandLine parse_command_line(int argc, const char* const* argv,
+                               const char* const* environment = nullptr);
 
 }  // namespace voicechan::server

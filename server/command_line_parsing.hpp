@@ -25,20 +25,27 @@ inline CLI::Validator between(double min, double max) {
 }
 
 /// Parses, then calls `complete` for what the parts of the line mean together: it may throw a
-/// CLI::ParseError, too. Throws CommandLineExit.
-template <class Complete>
-void parse_or_exit(CLI::App& app, int argc, const char* const* argv, Complete complete) {
+/// CLI::ParseError, too. `before_help` is called before a help is written. Throws CommandLineExit.
+template <class Complete, class BeforeHelp>
+void parse_or_exit(CLI::App& app, int argc, const char* const* argv, Complete complete,
+                   BeforeHelp before_help) {
   try {
     app.parse(argc, argv);
     complete();
   } catch (const CLI::Success& success) {
     std::ostringstream out;
     std::ostringstream ignored;
+    before_help();
     app.exit(success, out, ignored);
     throw CommandLineExit{0, out.str()};
   } catch (const CLI::ParseError& error) {
     throw CommandLineExit{2, app.get_name() + ": " + error.what() + " (--help tells more)\n"};
   }
+}
+
+template <class Complete>
+void parse_or_exit(CLI::App& app, int argc, const char* const* argv, Complete complete) {
+  parse_or_exit(app, argc, argv, complete, [] {});
 }
 
 }  // namespace voicechan

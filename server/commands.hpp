@@ -8,6 +8,10 @@ namespace voicechan::server {
 /// error.
 int run_serve(const CommandLine& line);
 
+/// Looks at the files that the options of `serve` name, and prints the options. Returns the exit
+/// status; all errors have been told on standard error.
+int run_check_config(const CommandLine& line);
+
 /// `user add`, `list`, `remove` and `token`.
 int run_user_command(const CommandLine& line);
 

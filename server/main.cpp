@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <exception>
 #include <iostream>
 
@@ -6,11 +8,13 @@
 int main(int argc, char** argv) {
   using namespace voicechan::server;
   try {
-    const CommandLine line = parse_command_line(argc, argv);
+    const CommandLine line = parse_command_line(argc, argv, environ);
     switch (line.command) {
       using Command = CommandLine::Command;
       case Command::serve:
         return run_serve(line);
+      case Command::check_config:
+        return run_check_config(line);
       case Command::user_add:
       case Command::user_list:
       case Command::user_remove:

@@ -17,19 +17,11 @@
 #include "memory_trim.hpp"
 #include "server.hpp"
 #include "service_control.hpp"
-#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "voicechan/sqlite_store.hpp"
 
 namespace voicechan::server {
 namespace {
-
-void set_up_log(spdlog::level::level_enum level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("voicechan"));
-  spdlog::set_formatter(make_log_formatter());
-  spdlog::set_level(level);
-  spdlog::flush_on(spdlog::level::debug);
-}
 
 /// Connections are descriptors: takes as many as the system lets us have.
 void raise_descriptor_limit() {
@@ -102,13 +94,24 @@ void print_try_guide(const std::vector<TryUser>& users, const std::string& addre
       << "  wscat -c 'ws" << s << "://" << address << "/ws/signaling/?token=" << alice << "'\n\n";
 }
 
+/// Why the server does not start. Who reads JSON gets it in JSON, whatever the level is.
+int fail(const CommandLine& line, const std::string& reason) {
+  if (line.log_format == LogFormat::json) {
+    spdlog::set_level(spdlog::level::critical);
+    spdlog::critical("{}", reason);
+  } else {
+    std::cerr << "voicechan-server: " << reason << '\n';
+  }
+  return 1;
+}
+
 /// Has SIGHUP read the certificate again. The files are read on this thread, no worker waits.
 void reload_on_hangup(asio::signal_set& hangup, Server& server) {
   hangup.async_wait([&hangup, &server](asio::error_code error, int) {
     if (error) return;
     try {
       server.reload_tls();
-      spdlog::info("SIGHUP received, files were read again");
+      spdlog::info("SIGHUP received, the certificate was read again; options stay as they are");
     } catch (const std::exception& failure) {
       spdlog::error("SIGHUP received, going on as before: {}", failure.what());
     }
@@ -175,7 +178,7 @@ void end_within(std::chrono::milliseconds patience, Server& server) {
 }  // namespace
 
 int run_serve(const CommandLine& line) {
-  set_up_log(line.log_level);
+  set_up_log(line.log_level, line.log_format);
   raise_descriptor_limit();
   (void)std::signal(SIGPIPE, SIG_IGN);
   asio::io_context io;
@@ -184,20 +187,15 @@ int run_serve(const CommandLine& line) {
   if (!line.is_try) hangup.add(SIGHUP);  // there, the terminal that is closed is to end it
 
   const Foundation foundation = lay_foundation(line, io);
-  if (!foundation.error.empty()) {
-    std::cerr << "voicechan-server: " << foundation.error << '\n';
-    return 1;
-  }
+  if (!foundation.error.empty()) return fail(line, foundation.error);
   std::unique_ptr<Server> server;
   try {
     server = std::make_unique<Server>(line.server, *foundation.store);
   } catch (const std::system_error& error) {
-    std::cerr << "voicechan-server: cannot listen on " << line.server.listen_address << ':'
-              << line.server.listen_port << ": " << error.code().message() << '\n';
-    return 1;
-  } catch (const TlsContext::Error& error) {
-    std::cerr << "voicechan-server: " << error.what() << '\n';
-    return 1;
+    return fail(line, "cannot listen on " + line.server.listen_address + ':' +
+                          std::to_string(line.server.listen_port) + ": " + error.code().message());
+  } catch (const std::runtime_error& error) {
+    return fail(line, error.what());
   }
   const std::string address = address_of(server->endpoint());
   const bool is_tls = line.server.tls.is_given();
