@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <iostream>
 #include <sstream>
@@ -66,12 +67,26 @@ Result<std::vector<TryUser>> make_try_users(Store& store) {
   return users;
 }
 
-void print_try_guide(const std::vector<TryUser>& users, const std::string& address, bool is_tls) {
+/// The page that is installed beside the binary; empty if it is not there.
+std::string find_installed_pages() {
+  std::error_code error;
+  const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const auto pages = binary.parent_path().parent_path() / "share" / "voicechan" / "web";
+  return std::filesystem::is_directory(pages, error) ? pages.string() : std::string();
+}
+
+void print_try_guide(const std::vector<TryUser>& users, const std::string& address, bool is_tls,
+                     bool has_pages) {
   const std::string s = is_tls ? "s" : "";
   std::cout << "Try-out mode. Users and their keys:\n";
   for (const TryUser& user : users) {
     std::cout << "  " << user.identity.username << "\tid " << user.identity.id.value << '\t'
               << user.key << '\n';
+  }
+  if (has_pages) {
+    std::cout << "\nTalk in a browser: open http" << s << "://" << address
+              << "/ in two windows, and sign in\nwith a key of another user in each.\n";
   }
   const std::string& alice = users[0].key;
   const std::string& bob = users[1].key;
@@ -188,9 +203,11 @@ int run_serve(const CommandLine& line) {
 
   const Foundation foundation = lay_foundation(line, io);
   if (!foundation.error.empty()) return fail(line, foundation.error);
+  ServerOptions options = line.server;
+  if (line.is_try && options.www_directory.empty()) options.www_directory = find_installed_pages();
   std::unique_ptr<Server> server;
   try {
-    server = std::make_unique<Server>(line.server, *foundation.store);
+    server = std::make_unique<Server>(options, *foundation.store);
   } catch (const std::system_error& error) {
     return fail(line, "cannot listen on " + line.server.listen_address + ':' +
                           std::to_string(line.server.listen_port) + ": " + error.code().message());
@@ -199,7 +216,9 @@ int run_serve(const CommandLine& line) {
   }
   const std::string address = address_of(server->endpoint());
   const bool is_tls = line.server.tls.is_given();
-  if (line.is_try) print_try_guide(foundation.try_users, address, is_tls);
+  if (line.is_try) {
+    print_try_guide(foundation.try_users, address, is_tls, !options.www_directory.empty());
+  }
   std::cout << "listening on " << (is_tls ? "https://" : "http://") << address << std::endl;
   spdlog::info("serving on {} with database {}", address, line.database);
   MemoryTrim trim(io);
