@@ -231,7 +231,7 @@ function showCall() {
     hasMicrophone: call.microphone.stream !== null,
   });
   renderNotices(callNotices(call, people, { chooseMode }));
-  renderPeople(people.map((person) => ({ ...person, stats: personStats(person, call.can) })));
+  renderPeople(people.map((person) => ({ ...person, stats: personStats(person, call) })));
 }
 
 function showLevels() {

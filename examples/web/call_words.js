@@ -17,7 +17,7 @@ const kMeshStates = {
   failed: ["peerFailed", "bad"],
 };
 
-export function personStats({ you, way, muted, stats }, can) {
+export function personStats({ you, way, muted, stats }, call) {
   if (you) return {};
   if (way === "mesh") {
     const [name, tone] = kMeshStates[stats.state] ?? kMeshStates.new;
@@ -25,7 +25,8 @@ export function personStats({ you, way, muted, stats }, can) {
     const { lossPercent, roundTripMs, bufferMs, kbps } = isUp ? stats : {};
     return { stateText: t(name), tone, lossPercent, roundTripMs, bufferMs, kbps };
   }
-  if (!can.relay) return { stateText: t("peerUnheard"), tone: "bad" };
+  if (!call.can.relay) return { stateText: t("peerUnheard"), tone: "bad" };
+  if (call.state() === "reconnecting") return { stateText: t("peerDisconnected"), tone: "wait" };
   if (!stats.hearing) return { stateText: t(muted ? "peerSilent" : "peerWaiting"), tone: "wait" };
   const { lossPercent, aboutMs, bufferMs, kbps } = stats;
   return { stateText: t("peerRelay"), tone: "good", lossPercent, delayMs: aboutMs, bufferMs, kbps };

@@ -6,7 +6,7 @@ const kMinDepth = 2; // frames; below this a frame that is late by nothing but a
 const kMaxDepth = 25; // half a second: people talk over each other beyond
 const kWindow = 250; // arrivals that the depth is derived from: 5 s of speech
 const kQuantile = 0.97; // of these so many are to be in time
-const kPatience = 50; // pops for which the buffer must be too full before a frame is skipped
+const kPatience = 50; // for so many frames something has to last before it is believed
 
 export class JitterBuffer {
   #frames = new Map(); // by sequence number
@@ -14,6 +14,7 @@ export class JitterBuffer {
   #newest = null; // {seq, timestamp} of the newest frame that came
   #buffering = true;
   #transits = []; // arrival minus timestamp, of the last kWindow frames
+  #outliers = 0; // one after the other
   #tooFull = 0;
   #target = kMinDepth;
   #counters = { received: 0, played: 0, lost: 0, late: 0, duplicate: 0, skipped: 0, underruns: 0 };
@@ -48,9 +49,12 @@ export class JitterBuffer {
       return { kind: "wait" };
     }
     if (this.#buffering) {
-      if (this.#span() < this.#target) return { kind: "wait" };
+      // What is missing before the first frame is not worth waiting for.
+      const oldest = Math.min(...this.#frames.keys());
+      if (this.#newest.seq - oldest + 1 < this.#target) return { kind: "wait" };
       this.#buffering = false;
-      this.#skipToOldest();
+      this.#counters.lost += oldest - this.#next;
+      this.#next = oldest;
     }
     this.#trim();
     const frame = this.#frames.get(this.#next);
@@ -90,19 +94,23 @@ export class JitterBuffer {
       const paused = frame.timestamp - last.timestamp > 1.5 * kFrameMs;
       if (!paused && this.#buffering && this.#frames.size === 0) this.#counters.underruns++;
     }
-    this.#transits.push(now - frame.timestamp);
-    if (this.#transits.length > kWindow) this.#transits.shift();
+    this.#note(now - frame.timestamp);
     const sorted = Float64Array.from(this.#transits).sort();
     const usual = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * kQuantile))];
     const wanted = Math.ceil((usual - sorted[0]) / kFrameMs) + 1;
     this.#target = Math.min(kMaxDepth, Math.max(kMinDepth, wanted));
   }
 
-  // After a pause what is missing before the first frame is not worth waiting for.
-  #skipToOldest() {
-    const oldest = Math.min(...this.#frames.keys());
-    this.#counters.lost += oldest - this.#next;
-    this.#next = oldest;
+  // What came later than any depth would help stood still on its way: that tells nothing about the
+  // jitter of what follows, unless all that follows takes so long.
+  #note(transit) {
+    if (transit - Math.min(...this.#transits) > kMaxDepth * kFrameMs) {
+      if (++this.#outliers < kPatience) return;
+      this.#transits = [];
+    }
+    this.#outliers = 0;
+    this.#transits.push(transit);
+    if (this.#transits.length > kWindow) this.#transits.shift();
   }
 
   // Too much has come at once, or the sender's clock is faster than ours: gives up a frame now and
