@@ -109,8 +109,8 @@ export class Voicechan {
   invite(voiceChannel: number, addressee: number): Promise<Invitation>;
   iceServers(): Promise<IceServers>;
 
-  // Each connects at once and goes on until it is closed. Listen right after the call: nothing is
-  // told before the next turn of the event loop.
+  // Each connects at once and goes on until it is closed. Listen right after the call, before any
+  // `await`: nothing is told earlier.
   notifications(): Notifications;
   signaling(options: SignalingOptions): Signaling;
   voice(room: string): Voice;
@@ -127,7 +127,7 @@ export interface StateChange {
   previous: State;
   /** Why it is no longer open, or still not, or closed for good; null if you closed it. */
   error: VoicechanError | null;
-  /** Before the next attempt; null if there is none or it is under way. Each failed attempt is told so. */
+  /** Until the next attempt, or null. Each attempt that fails is told so, even if the state stays. */
   retryInMs: number | null;
 }
 
