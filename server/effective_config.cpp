@@ -123,7 +123,7 @@ std::string effective_config(const CLI::App& command, const OptionSources& sourc
       if (!is_configurable(*option) || option->get_group() != group) continue;
       options += '\n' + paragraph(*option, sources);
     }
-    if (!options.empty()) text += "\n# --- " + group + '\n' + options;
+    if (!options.empty()) text.append("\n# --- ").append(group).append("\n").append(options);
   }
   return text;
 }

@@ -111,14 +111,16 @@ void OptionSources::take_environment(const char* const* environment) {
     if (options.empty()) {
       if (name == environment_name(*command_.get_option("--config"))) continue;
       const std::string meant = advice(name, true);
-      if (!meant.empty()) errors_.push_back(name + ": no option has this variable" + meant);
+      if (!meant.empty())
+        errors_.push_back(std::string(name).append(": no option has this variable").append(meant));
       continue;
     }
     CLI::Option& option = *options.front();
     if (option.count() != 0) continue;
     const Type type = type_of(option);
     if (type == Type::boolean && !is_flag_value(value)) {
-      errors_.push_back(name + ": must be true or false, not \"" + value + '"');
+      errors_.push_back(std::string(name).append(": must be true or false, not \"").append(value) +
+                        '"');
       continue;
     }
     give(option, type == Type::texts ? split_at_commas(value) : std::vector{value}, name,
@@ -239,7 +241,8 @@ std::string OptionSources::with_origins(std::string message) const {
     const bool is_whole =
         end == message.size() ||
         (message[end] != '-' && std::isalnum(static_cast<unsigned char>(message[end])) == 0);
-    if (is_whole) origins += (origins.empty() ? "" : ", ") + name + " from " + where;
+    if (is_whole)
+      origins.append(origins.empty() ? "" : ", ").append(name).append(" from ").append(where);
   }
   return origins.empty() ? message : message + " (" + origins + ')';
 }
