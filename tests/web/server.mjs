@@ -187,3 +187,11 @@ export async function inTime(promise, what, seconds = 10) {
     clearTimeout(timer);
   }
 }
+
+export async function until(isDone, what, seconds = 10) {
+  const end = performance.now() + seconds * 1000 * kScale;
+  while (!isDone()) {
+    assert.ok(performance.now() < end, `not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
