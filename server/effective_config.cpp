@@ -121,9 +121,9 @@ std::string effective_config(const CLI::App& command, const OptionSources& sourc
     std::string options;
     for (const CLI::Option* option : command.get_options({})) {
       if (!is_configurable(*option) || option->get_group() != group) continue;
-      options += '\n' + paragraph(*option, sources);
+      options.append(1, '\n').append(paragraph(*option, sources));
     }
-    if (!options.empty()) text.append("\n# --- ").append(group).append("\n").append(options);
+    if (!options.empty()) text.append("\n# --- ").append(group).append(1, '\n').append(options);
   }
   return text;
 }

@@ -102,30 +102,30 @@ void OptionSources::take_environment(const char* const* environment) {
     const std::string_view variable = *environment;
     const std::size_t equals = variable.find('=');
     if (variable.substr(0, kPrefix.size()) != kPrefix || equals == std::string_view::npos) continue;
-    const std::string name(variable.substr(0, equals));
-    const std::string value(variable.substr(equals + 1));
-    if (value.empty()) continue;
-    const auto options = command_.get_options([&](CLI::Option* option) {
-      return is_configurable(*option) && environment_name(*option) == name;
-    });
-    if (options.empty()) {
-      if (name == environment_name(*command_.get_option("--config"))) continue;
-      const std::string meant = advice(name, true);
-      if (!meant.empty())
-        errors_.push_back(std::string(name).append(": no option has this variable").append(meant));
-      continue;
-    }
-    CLI::Option& option = *options.front();
-    if (option.count() != 0) continue;
-    const Type type = type_of(option);
-    if (type == Type::boolean && !is_flag_value(value)) {
-      errors_.push_back(std::string(name).append(": must be true or false, not \"").append(value) +
-                        '"');
-      continue;
-    }
-    give(option, type == Type::texts ? split_at_commas(value) : std::vector{value}, name,
-         name + ": ");
+    take_variable(std::string(variable.substr(0, equals)),
+                  std::string(variable.substr(equals + 1)));
   }
+}
+
+void OptionSources::take_variable(const std::string& name, const std::string& value) {
+  if (value.empty() || name == environment_name(*command_.get_option("--config"))) return;
+  const auto options = command_.get_options([&](CLI::Option* option) {
+    return is_configurable(*option) && environment_name(*option) == name;
+  });
+  if (options.empty()) {
+    const std::string meant = advice(name, true);
+    if (!meant.empty()) errors_.push_back(name + ": no option has this variable" + meant);
+    return;
+  }
+  CLI::Option& option = *options.front();
+  if (option.count() != 0) return;
+  const Type type = type_of(option);
+  if (type == Type::boolean && !is_flag_value(value)) {
+    errors_.push_back(name + ": must be true or false, not \"" + value + '"');
+    return;
+  }
+  give(option, type == Type::texts ? split_at_commas(value) : std::vector{value}, name,
+       name + ": ");
 }
 
 void OptionSources::take_file(std::string path) {
@@ -241,8 +241,7 @@ std::string OptionSources::with_origins(std::string message) const {
     const bool is_whole =
         end == message.size() ||
         (message[end] != '-' && std::isalnum(static_cast<unsigned char>(message[end])) == 0);
-    if (is_whole)
-      origins.append(origins.empty() ? "" : ", ").append(name).append(" from ").append(where);
+    if (is_whole) origins.append(origins.empty() ? "" : ", ").append(name + " from ").append(where);
   }
   return origins.empty() ? message : message + " (" + origins + ')';
 }

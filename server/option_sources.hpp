@@ -51,6 +51,7 @@ class OptionSources {
  private:
   CLI::Option* find(std::string_view key) const;
   std::string advice(const std::string& name, bool is_variable) const;
+  void take_variable(const std::string& name, const std::string& value);
   void take_setting(const TomlSetting& setting, const std::string& where);
   void give(CLI::Option& option, std::vector<std::string> values, const std::string& where,
             const std::string& prefix);

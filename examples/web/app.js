@@ -289,7 +289,6 @@ function listen() {
   // Browsers let a page sound after a click or a key only.
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => call?.unblock());
   addEventListener("hashchange", enterFromAddress);
-  addEventListener("popstate", enterFromAddress);
   addEventListener("pagehide", () => call?.leave());
   setInterval(showLevels, kLevelsEveryMs);
 }

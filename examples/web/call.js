@@ -51,6 +51,7 @@ export class Call {
     call.#context = await openSound();
     call.#context.onstatechange = () => events.changed();
     await call.openMicrophone();
+    call.unblock(); // some browsers let a page sound once it may record
     call.#connect();
     return call;
   }

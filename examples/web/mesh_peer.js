@@ -5,6 +5,14 @@ import { LevelMeter } from "./level_meter.js";
 const kGiveUpMs = 12_000; // no connection for so long: the network may not allow one
 const kRetryMs = [1000, 2000, 4000, 8000, 15_000];
 const kLossWindow = 5; // measurements, one a second
+const kUnmeasured = {
+  packetsReceived: 0,
+  packetsSent: 0,
+  lossPercent: null,
+  roundTripMs: null,
+  bufferMs: null,
+  kbps: null,
+};
 
 export class MeshPeer {
   #options;
@@ -23,7 +31,7 @@ export class MeshPeer {
   #retries = 0;
   #retryTimer = 0;
   #reports = [];
-  #measured = {};
+  #measured = kUnmeasured;
   #closed = false;
 
   constructor(options, id, polite) {
@@ -83,7 +91,7 @@ export class MeshPeer {
     this.#makingOffer = this.#ignoringOffer = false;
     this.#waitingSince = performance.now();
     this.#reports = [];
-    this.#measured = {};
+    this.#measured = kUnmeasured;
     connection.onnegotiationneeded = () => this.#offer(connection);
     connection.onicecandidate = ({ candidate }) => {
       if (candidate !== null) this.#send({ type: "candidate", candidate: candidate.toJSON() });

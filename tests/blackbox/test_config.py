@@ -99,6 +99,18 @@ class SourcesTest(ConfigCase):
         self.assertIn("\nmax-fragments = 2  # VOICECHAN_MAX_FRAGMENTS\n", shown)
         self.assertIn("\nmax-json-depth = 3  # command line\n", shown)
 
+    def test_the_service_does_without_a_file_and_takes_one(self):
+        with open(os.path.join(os.path.dirname(BINARY), "voicechan.service"), encoding="utf-8") as unit:
+            settings = dict(re.findall(r"^Environment=(\w+)=(.*)$", unit.read(), re.M))
+        self.assertEqual(settings["VOICECHAN_CONFIG"], "-/etc/voicechan/voicechan.toml")
+        settings["VOICECHAN_CONFIG"] = "-" + self.file
+        with self.environment(**settings):
+            self.assertEqual(tomllib.loads(self.check()), {})
+            self.write("workers = 3\n")
+            self.assertEqual(tomllib.loads(self.check()), {"workers": 3})
+            self.write("workers = \n")
+            self.assertIn(f"{self.file}:1: ", self.refusals("serve")[0])
+
     def test_users_are_added_where_the_environment_says(self):
         with self.environment(VOICECHAN_DB=self.path("there.db")):
             self.assertEqual(run_cli("user", "add", "dora").returncode, 0)
@@ -203,6 +215,14 @@ class CheckConfigTest(ConfigCase):
         example = os.path.join(os.path.dirname(BINARY), "voicechan.toml")
         with open(example, encoding="utf-8") as file:
             self.assertEqual(file.read(), self.check())
+
+    def test_the_file_in_the_readme_is_right(self):
+        with open(os.path.join(HERE, "..", "..", "README.md"), encoding="utf-8") as file:
+            text, = re.findall(r"^```toml\n(.*?)^```", file.read(), re.M | re.S)
+        certificate, key = make_certificate(self.directory)
+        text = text.replace("/etc/voicechan/fullchain.pem", certificate)
+        self.write(text.replace("/etc/voicechan/key.pem", key))
+        self.assertEqual(len(tomllib.loads(self.check("--config", self.file))), 7)
 
     def test_it_loads_what_is_named_and_tells_all_that_is_wrong(self):
         certificate, key = make_certificate(self.directory)
