@@ -137,7 +137,8 @@ async function invite(event) {
     input.value = "";
     toast(t("invited", { id }));
   } catch (error) {
-    if (!isSignedOutBy(error)) showFieldError(input, problem, errorText(error));
+    const text = error.fields?.addressee ? t("inviteUnknown", { id }) : errorText(error);
+    if (!isSignedOutBy(error)) showFieldError(input, problem, text);
   }
   return undefined;
 }

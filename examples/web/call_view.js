@@ -113,7 +113,7 @@ function updateCard(parts, { name, userId, you, mode, muted, stats }) {
   parts.level.setAttribute("aria-label", t("level", { name }));
   setText(parts.state, stats.stateText);
   parts.state.dataset.tone = stats.tone;
-  parts.state.hidden = you;
+  parts.facts.hidden = you;
   showFact(parts.loss, stats.lossPercent, "loss", 1);
   showFact(parts.time, stats.roundTripMs ?? stats.delayMs, stats.roundTripMs == null ? "delay" : "roundTrip");
   showFact(parts.buffer, stats.bufferMs, "buffer");
