@@ -338,7 +338,17 @@ HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
   std::vector<FieldError> errors;
   const auto channel = read_id(*object, "voice_channel", "voice_channel", errors);
   const auto addressee = read_addressee(*object, errors);
-  if (!channel || !addressee) return make_field_errors_response(errors);
+  if (!channel || !addressee) {
+    // What can be read may be wrong as well; the client wants to hear of both.
+    if (channel &&
+        directory_->get_channel(user, ChannelId{*channel}).error() == Errc::unknown_channel) {
+      errors.emplace_back("voice_channel", kUnknownChannel);
+    }
+    if (addressee && store_->get_user(UserId{*addressee}).error() == Errc::unknown_user) {
+      errors.emplace_back("addressee", kUnknownUser);
+    }
+    return make_field_errors_response(errors);
+  }
 
   const auto invitation = directory_->invite(user, ChannelId{*channel}, UserId{*addressee});
   if (invitation) {
@@ -350,7 +360,6 @@ HttpResponse RestApi::invite(const Identity& user, const std::string& body) {
   }
   if (invitation.error() == Errc::unknown_channel) {
     errors.emplace_back("voice_channel", kUnknownChannel);
-    // Both may be wrong; the client wants to hear of both.
     const auto known = store_->get_user(UserId{*addressee});
     if (known.error() == Errc::unknown_user) errors.emplace_back("addressee", kUnknownUser);
     return make_field_errors_response(errors);

@@ -474,6 +474,14 @@ class InvitationTest(RestCase):
         self.assertEqual(answer.status, 400)
         self.assertEqual(set(answer.json), {"voice_channel", "addressee"})
 
+    async def test_a_missing_field_and_an_unknown_one_are_both_named(self):
+        for fields in ({"voice_channel": NO_SUCH_ID}, {"addressee": NO_SUCH_ID},
+                       {"voice_channel": "x", "addressee": NO_SUCH_ID},
+                       {"voice_channel": NO_SUCH_ID, "addressee": NO_SUCH_ID}):
+            answer = await self.send(**fields)
+            self.assertEqual(answer.status, 400, answer)
+            self.assertEqual(set(answer.json), {"voice_channel", "addressee"}, fields)
+
     async def test_read_only_and_unknown_fields_on_input_are_ignored(self):
         answer = await self.send(
             voice_channel=self.channel["id"], addressee=self.bob.id, id=NO_SUCH_ID,
