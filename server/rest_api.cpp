@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "api_documents.hpp"
 #include "credential_error.hpp"
 #include "header_tokens.hpp"
 #include "json_views.hpp"
@@ -163,6 +164,10 @@ std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route
     response.fields = {{"Allow", allow}};
     return response;
   }
+  if (route.endpoint == Endpoint::schema) return make_ok_response(std::string(kOpenApiDocument));
+  if (route.endpoint == Endpoint::websocket_schema) {
+    return make_ok_response(std::string(kAsyncApiDocument));
+  }
   if (request.method != "POST") return std::nullopt;
   if (!request.has_body_length) {
     return make_detail_response(411, "A POST needs a Content-Length or a chunked body.");
@@ -265,6 +270,8 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
     case Endpoint::notifications_socket:
     case Endpoint::livez:
     case Endpoint::readyz:
+    case Endpoint::schema:
+    case Endpoint::websocket_schema:
       break;
   }
   return make_detail_response(404, "Not found.");

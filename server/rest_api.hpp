@@ -18,8 +18,9 @@
 namespace voicechan::server {
 
 /// What can be answered from a request's head alone, without asking who it is and without the
-/// store: OPTIONS, wrong methods (405), missing length (411), wrong media type (415). Nothing if
-/// the request goes on to `RestApi` or to a WebSocket handshake.
+/// store: OPTIONS, wrong methods (405), missing length (411), wrong media type (415), and the
+/// documents of the interface. Nothing if the request goes on to `RestApi` or to a WebSocket
+/// handshake.
 std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route& route);
 
 /// The answer to OPTIONS: 200 with `Allow`.

@@ -77,6 +77,12 @@ std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
   if (segments.size() < 2) return std::nullopt;
   const std::string& area = segments[0];
   const std::string& name = segments[1];
+  if (area == "api" && name == "schema") {
+    if (segments.size() > 3) return std::nullopt;
+    if (segments.size() == 3 && segments[2] != "websockets") return std::nullopt;
+    found.endpoint = segments.size() == 2 ? Endpoint::schema : Endpoint::websocket_schema;
+    return found;
+  }
   if (area == "ws" && segments.size() == 2) {
     if (name == "signaling") {
       found.endpoint = Endpoint::signaling_socket;
@@ -137,6 +143,8 @@ bool is_websocket(Endpoint endpoint) noexcept {
     case Endpoint::trace:
     case Endpoint::livez:
     case Endpoint::readyz:
+    case Endpoint::schema:
+    case Endpoint::websocket_schema:
       return false;
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
@@ -165,6 +173,8 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::notifications_socket:
     case Endpoint::livez:
     case Endpoint::readyz:
+    case Endpoint::schema:
+    case Endpoint::websocket_schema:
       return "GET, HEAD, OPTIONS";
   }
   return {};

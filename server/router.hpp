@@ -24,6 +24,8 @@ enum class Endpoint {
   notifications_socket,  // /ws/notifications/
   livez,                 // /livez: whether the process works
   readyz,                // /readyz: whether it wants new clients
+  schema,                // /api/schema/: the OpenAPI document
+  websocket_schema,      // /api/schema/websockets/: the AsyncAPI document
 };
 
 bool is_websocket(Endpoint endpoint) noexcept;

@@ -34,6 +34,8 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceP
     case Endpoint::trace:
     case Endpoint::livez:
     case Endpoint::readyz:
+    case Endpoint::schema:
+    case Endpoint::websocket_schema:
       break;
   }
   return Session();

@@ -57,6 +57,8 @@ TEST(RouterTest, FindsEveryEndpoint) {
   EXPECT_EQ(endpoint_of("/ws/notifications/"), Endpoint::notifications_socket);
   EXPECT_EQ(endpoint_of("/livez"), Endpoint::livez);
   EXPECT_EQ(endpoint_of("/readyz"), Endpoint::readyz);
+  EXPECT_EQ(endpoint_of("/api/schema/"), Endpoint::schema);
+  EXPECT_EQ(endpoint_of("/api/schema/websockets/"), Endpoint::websocket_schema);
 }
 
 TEST(RouterTest, TrailingSlashMakesNoDifference) {
@@ -68,6 +70,8 @@ TEST(RouterTest, TrailingSlashMakesNoDifference) {
   EXPECT_EQ(room_of("/ws/voice/general"), "general");
   EXPECT_EQ(endpoint_of("/ws/signaling"), Endpoint::signaling_socket);
   EXPECT_EQ(endpoint_of("/ws/notifications?a=b"), Endpoint::notifications_socket);
+  EXPECT_EQ(endpoint_of("/api/schema"), Endpoint::schema);
+  EXPECT_EQ(endpoint_of("/api/schema/websockets"), Endpoint::websocket_schema);
 }
 
 TEST(RouterTest, UnknownPathIsNotFound) {
@@ -93,6 +97,8 @@ TEST(RouterTest, UnknownPathIsNotFound) {
                              "/api/voice_channels/signaling/a%00/trace/",
                              "/api/voice_channels/signaling/a/trace/1/",
                              "/voice_channels/",
+                             "/api/schema/other/",
+                             "/api/schema/websockets/1/",
                              "/api/voice_channels/voice_channels/1/2/",
                              "/api/voice_channels/voice_channels/x/"}) {
     EXPECT_EQ(refusal(target), RouteError::not_found) << target;
@@ -226,6 +232,7 @@ TEST(RouterTest, OnlyTheSocketPathsAreWebSockets) {
   EXPECT_FALSE(is_websocket(Endpoint::invite));
   EXPECT_FALSE(is_websocket(Endpoint::ice_servers));
   EXPECT_FALSE(is_websocket(Endpoint::trace));
+  EXPECT_FALSE(is_websocket(Endpoint::websocket_schema));
   EXPECT_TRUE(is_websocket(Endpoint::voice_socket));
   EXPECT_TRUE(is_websocket(Endpoint::signaling_socket));
   EXPECT_TRUE(is_websocket(Endpoint::notifications_socket));
@@ -239,6 +246,8 @@ TEST(RouterTest, AllowedMethodsAreThoseOfTheContract) {
   EXPECT_EQ(allowed_methods(Endpoint::ice_servers), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allowed_methods(Endpoint::trace), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allowed_methods(Endpoint::voice_socket), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allowed_methods(Endpoint::schema), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(allowed_methods(Endpoint::websocket_schema), "GET, HEAD, OPTIONS");
 }
 
 TEST(RouterTest, MethodIsAllowedOnlyWhenListedAsAWhole) {
