@@ -50,8 +50,14 @@ struct SendTicket {
 /// gone, and be handed messages to that one's peers and deliveries of its tickets.
 class BackplaneReceiver {
  public:
+  /// A frame that another hub published to a group that this one is subscribed to.
   virtual void on_publish(std::string_view group, const Frame& frame) noexcept = 0;
+
+  /// A message to `ticket.to`, which is a peer of this hub. Returns what is known of its delivery
+  /// by now.
   virtual Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept = 0;
+
+  /// What became of a message that this hub sent; another one follows `Delivery::waiting`.
   virtual void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept = 0;
 
  protected:
@@ -82,6 +88,7 @@ class BackplanePort {
  public:
   virtual ~BackplanePort() = default;
 
+  /// Where peers of this hub are sent to; it is in their ids.
   virtual HubAddress address() const noexcept = 0;
 
   /// From its return on, what other hubs publish to the group arrives here. At most one

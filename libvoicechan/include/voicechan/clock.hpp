@@ -16,6 +16,7 @@ using MonotonicTime = std::chrono::steady_clock::time_point;
 class Clock {
  public:
   virtual ~Clock() = default;
+  /// May be called on any thread, and at any rate.
   virtual WallTime now() const noexcept = 0;
 };
 

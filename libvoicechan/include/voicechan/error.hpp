@@ -53,6 +53,7 @@ enum class Errc {
 /// The category of `Errc`; `message()` is an English sentence fit for operators.
 const std::error_category& error_category() noexcept;
 
+/// Lets an `Errc` become a `std::error_code`.
 inline std::error_code make_error_code(Errc code) noexcept {
   return {static_cast<int>(code), error_category()};
 }

@@ -54,22 +54,25 @@ struct FlightEvent {
   Kind kind;
   PeerId from;
   UserId user{};
-  WallTime time{};                  // set by the recorder
-  std::uint64_t number = 0;         // likewise
-  std::string username{};           // of joined
-  std::optional<PeerId> to{};       // of message, if that peer is in the room
-  Type type = Type::other;          // of message
-  bool has_candidates = false;      // of an offer or answer: there are some in it
-  Outcome outcome = Outcome::open;  // of message
-  Errc code{};                      // of refused
-  int error_code = 0;               // of ice_error
-  std::size_t bytes = 0;            // of message
-  std::optional<WallTime> until{};  // of ice_servers and ice_error
+  WallTime time{};                  ///< set by the recorder
+  std::uint64_t number = 0;         ///< likewise
+  std::string username{};           ///< of joined
+  std::optional<PeerId> to{};       ///< of message, if that peer is in the room
+  Type type = Type::other;          ///< of message
+  bool has_candidates = false;      ///< of an offer or answer: there are some in it
+  Outcome outcome = Outcome::open;  ///< of message
+  Errc code{};                      ///< of refused
+  int error_code = 0;               ///< of ice_error
+  std::size_t bytes = 0;            ///< of message
+  std::optional<WallTime> until{};  ///< of ice_servers and ice_error
 };
 
+/// As they are written in JSON: "joined", "offer", "delivered".
+///@{
 std::string_view to_string(FlightEvent::Kind kind) noexcept;
 std::string_view to_string(FlightEvent::Type type) noexcept;
 std::string_view to_string(FlightEvent::Outcome outcome) noexcept;
+///@}
 
 /// How much is recorded. In each case the oldest goes first.
 struct FlightRecorderLimits {

@@ -8,6 +8,7 @@
 
 namespace voicechan {
 
+/// The two kinds of WebSocket messages.
 enum class FrameKind : std::uint8_t { text, binary };
 
 /// What may happen to a frame when its receiver is slow: `control` is never dropped, `media` is
@@ -22,6 +23,7 @@ class Frame {
   static Frame control_text(std::string text) {
     return Frame(FrameKind::text, FrameClass::control, std::move(text));
   }
+  /// Takes the bytes over: audio, or whatever else may be dropped once it is stale.
   static Frame media(std::string bytes, std::uint64_t source = 0) {
     return Frame(FrameKind::binary, FrameClass::media, std::move(bytes), source);
   }

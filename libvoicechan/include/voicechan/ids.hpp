@@ -16,8 +16,11 @@ struct Id {
   friend bool operator<(Id a, Id b) { return a.value < b.value; }
 };
 
+/// Names a user.
 using UserId = Id<struct UserTag>;
+/// Names a voice channel.
 using ChannelId = Id<struct ChannelTag>;
+/// Names an invitation.
 using InvitationId = Id<struct InvitationTag>;
 
 }  // namespace voicechan

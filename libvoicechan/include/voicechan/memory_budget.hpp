@@ -24,6 +24,7 @@ class MemoryBudget {
   }
   /// To be called with what is allowed only.
   void take(std::size_t bytes) noexcept { free_bytes_ -= bytes; }
+  /// To be called with what was taken only.
   void give_back(std::size_t bytes) noexcept { free_bytes_ += bytes; }
 
   /// What one holds; given back when it is destroyed.

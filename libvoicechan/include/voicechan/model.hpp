@@ -91,6 +91,7 @@ struct Channel {
   WallTime created_at;
 };
 
+/// What became of an invitation.
 enum class InvitationStatus { pending };
 
 /// The status as it is written in JSON: "pending".

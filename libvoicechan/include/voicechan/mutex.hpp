@@ -26,7 +26,9 @@ namespace voicechan {
 /// A std::mutex that -Wthread-safety knows. Thread-safe.
 class VOICECHAN_CAPABILITY("mutex") Mutex {
  public:
+  /// Waits until nobody else holds it.
   void lock() VOICECHAN_ACQUIRE() { mutex_.lock(); }
+  /// To be called by who holds it only.
   void unlock() VOICECHAN_RELEASE() { mutex_.unlock(); }
 
  private:
@@ -50,6 +52,7 @@ class VOICECHAN_SCOPED_CAPABILITY MutexLock {
 /// not follow a predicate into a lambda. Thread-safe.
 class ConditionVariable {
  public:
+  /// Lets go of the mutex until it is notified; may return without a reason, too.
   void wait(Mutex& mutex) VOICECHAN_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
@@ -63,7 +66,9 @@ class ConditionVariable {
     lock.release();
     return was_notified;
   }
+  /// Wakes one that waits, if there is one.
   void notify_one() noexcept { condition_.notify_one(); }
+  /// Wakes all that wait.
   void notify_all() noexcept { condition_.notify_all(); }
 
  private:

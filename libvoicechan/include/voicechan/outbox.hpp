@@ -45,6 +45,7 @@ struct Drops {
 /// not call it.
 class OutboxObserver {
  public:
+  /// `drops` have just been dropped, for one reason.
   virtual void on_drop(DropReason reason, const Drops& drops) noexcept = 0;
 
  protected:

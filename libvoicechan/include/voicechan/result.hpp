@@ -22,8 +22,10 @@ class [[nodiscard]] Result {
   bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
+  /// The value of one that has it; whether it has is for the caller to know.
   T& value() & noexcept { return std::get<0>(state_); }
   const T& value() const& noexcept { return std::get<0>(state_); }
+  /// The same, moved out.
   T value() && noexcept { return std::get<0>(std::move(state_)); }
   T& operator*() & noexcept { return value(); }
   const T& operator*() const& noexcept { return value(); }

@@ -11,6 +11,7 @@
 
 namespace voicechan {
 
+/// Limits of a store in a file.
 struct SqliteStoreOptions {
   /// How long an operation waits for a lock that another process holds before it fails with
   /// `Errc::store_locked`.

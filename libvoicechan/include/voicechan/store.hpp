@@ -85,6 +85,7 @@ class Store {
   virtual Result<RevokedToken> revoke_token(const TokenId& id, WallTime until,
                                             WallTime now) noexcept = 0;
 
+  /// Whether the deny-list has it.
   virtual Result<bool> is_token_revoked(const TokenId& id) noexcept = 0;
 
   /// The deny-list, by ascending id.

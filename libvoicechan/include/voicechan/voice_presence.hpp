@@ -57,7 +57,9 @@ std::string voice_members_group(const RoomName& room);
 /// when the room has been empty. Thread-safe.
 class VoicePresence {
  public:
+  /// What a member is given when he enters.
   struct Entry {
+    /// The revision of his coming; his number in the room follows from it.
     std::uint64_t since;
     /// To one who watches: what leads to this revision. The roster at an earlier one, the changes
     /// from there on, and his own coming. Frames are shared between those who come at the same
@@ -76,6 +78,7 @@ class VoicePresence {
 
   virtual ~VoicePresence() = default;
 
+  /// Adds a member to a room, which may have been empty.
   virtual Entry enter(const RoomName& room, Identity user, bool watches) = 0;
 
   /// Takes a member that has entered out of its room.
