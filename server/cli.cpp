@@ -56,8 +56,8 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   serve
       .add_option(
           "--config", line.config_file,
-          "Options in TOML, as max-connections = 100; what is on the command line or in the "
-          "environment (VOICECHAN_MAX_CONNECTIONS=100) goes before. Read once, not on SIGHUP")
+          "Options in TOML, as check-config prints them; read once, not on SIGHUP. With a - before "
+          "its name, the file may be missing")
       ->check(not_empty())
       ->type_name("FILE");
   serve.add_flag("--try", line.is_try,
