@@ -40,6 +40,8 @@ async function signIn(key, remember) {
     candidate.close();
     const text = error instanceof Unauthorized ? t("keyRefused") : errorText(error);
     if (error instanceof Unauthorized) sessionStorage.removeItem(kKey);
+    byId("key").value = key;
+    byId("remember").checked = remember;
     showSignIn(text);
   } finally {
     button.disabled = false;
@@ -154,6 +156,7 @@ async function enterFromAddress() {
   const id = Number(/^#channel-(\d+)$/.exec(location.hash)?.[1] ?? 0);
   if (client === null) return;
   if (id === 0) {
+    entering++;
     await leaveCall();
     return;
   }
@@ -291,6 +294,7 @@ function listen() {
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => call?.unblock());
   addEventListener("hashchange", enterFromAddress);
   addEventListener("pagehide", () => call?.leave());
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // the call was left
   setInterval(showLevels, kLevelsEveryMs);
 }
 

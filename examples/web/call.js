@@ -7,6 +7,7 @@
 import { LevelMeter } from "./level_meter.js";
 import { Mesh, isMeshSupported } from "./mesh.js";
 import { openMicrophone, openSound } from "./microphone.js";
+import { randomId } from "./random_id.js";
 import { RelayReceiver, RelaySender, isRelaySupported, parseFrame } from "./relay.js";
 
 const kOrphanMs = 20_000; // a peer heard directly may have to find its way back to the server
@@ -25,7 +26,7 @@ export class Call {
   #client;
   #events;
   #context;
-  #session = crypto.randomUUID();
+  #session = randomId();
   #signaling;
   #voice;
   #mesh = null;
@@ -64,11 +65,18 @@ export class Call {
       this.#meter = new LevelMeter(this.#context, this.#source);
       stream.getAudioTracks()[0].onended = () => {
         this.microphone = { stream: null, reason: "micBusy" };
-        this.#events.changed();
+        this.#tellData();
+        this.#update();
       };
     }
     this.#useMicrophone();
+    if (this.#signaling) this.#tellData();
     this.#events.changed();
+  }
+
+  /** Nobody can hear you. */
+  isSilent() {
+    return this.muted || this.microphone.stream === null;
   }
 
   #useMicrophone() {
@@ -117,7 +125,7 @@ export class Call {
 
   #ownData() {
     const member = this.#voice?.you?.member ?? null;
-    return { mode: this.mode, muted: this.muted, member, session: this.#session };
+    return { mode: this.mode, muted: this.isSilent(), member, session: this.#session };
   }
 
   // --- The rooms
@@ -228,10 +236,10 @@ export class Call {
       if (!this.#isDirect(peer)) relayed = true;
       const receiver = this.#receivers.get(member.member);
       // He may be sending by the relay for the sake of a third one.
-      if (receiver) receiver.audible = !(this.#isDirect(peer) && this.#mesh.isConnected(peer.id));
+      receiver?.setAudible(!(this.#isDirect(peer) && this.#mesh.isConnected(peer.id)));
     }
     if (this.#sender !== null) {
-      this.#sender.active = relayed && !this.muted && this.microphone.stream !== null && this.#voice.state === "open";
+      this.#sender.active = relayed && !this.isSilent() && this.#voice.state === "open";
     }
     if (this.#signaling.state === "open" && this.#voice.state === "open") this.#wasOpen = true;
     this.#events.changed();
@@ -288,7 +296,7 @@ export class Call {
   people() {
     const you = this.#voice.you;
     const own = { key: "you", name: you?.username ?? "…", userId: you?.user_id ?? null, you: true, way: null };
-    const list = [{ ...own, mode: this.mode, muted: this.muted, stats: {} }];
+    const list = [{ ...own, mode: this.mode, muted: this.isSilent(), stats: {} }];
     const claimed = new Set();
     for (const peer of [...this.#signaling.peers.values(), ...this.#orphans.values()]) {
       const member = this.#voice.members.get(peer.data?.member);

@@ -1,6 +1,7 @@
 // The connection to one peer, by the WebRTC rule of perfect negotiation.
 
 import { LevelMeter } from "./level_meter.js";
+import { randomId } from "./random_id.js";
 
 const kGiveUpMs = 12_000; // no connection for so long: the network may not allow one
 const kRetryMs = [1000, 2000, 4000, 8000, 15_000];
@@ -86,7 +87,7 @@ export class MeshPeer {
     this.#connection?.close();
     const connection = new RTCPeerConnection({ iceServers: this.#options.iceServers });
     this.#connection = connection;
-    this.#ownName = crypto.randomUUID();
+    this.#ownName = randomId();
     this.#remoteName = null;
     this.#makingOffer = this.#ignoringOffer = false;
     this.#waitingSince = performance.now();

@@ -130,8 +130,7 @@ export class RelaySender {
 
 /** Plays one member of the voice room. */
 export class RelayReceiver {
-  /** Frames are played while it is true; while it is false somebody is heard by another way. */
-  audible = true;
+  #audible = true;
   #context;
   #buffer = new JitterBuffer();
   #worklet;
@@ -160,8 +159,14 @@ export class RelayReceiver {
     if (this.#decoder?.state === "configured") this.#decoder.close();
   }
 
+  /** Whether frames are played; not if somebody is heard by another way. */
+  setAudible(audible) {
+    if (audible && !this.#audible) this.#buffer = new JitterBuffer(); // what was left out is not lost
+    this.#audible = audible;
+  }
+
   receive(frame) {
-    if (!this.audible) return;
+    if (!this.#audible) return;
     this.#heardAt = performance.now();
     this.#bytes += frame.payload.byteLength;
     this.#buffer.push(frame, performance.timeOrigin + performance.now());
@@ -210,6 +215,7 @@ export class RelayReceiver {
   /** To be called once a second. */
   measure() {
     const { received, lost } = this.#buffer.stats();
+    if (received < (this.#rates.at(-1)?.received ?? 0)) this.#rates = []; // another buffer
     this.#rates.push({ at: performance.now(), bytes: this.#bytes, received, lost });
     if (this.#rates.length > 6) this.#rates.shift();
   }

@@ -22,6 +22,7 @@ export async function openBrowser() {
     executablePath: process.env.VOICECHAN_CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox",
+      "--host-resolver-rules=MAP voice.test 127.0.0.1",
       "--use-fake-ui-for-media-stream",
       "--use-fake-device-for-media-stream",
       "--disable-gpu",
@@ -45,7 +46,7 @@ export class Person {
   user;
   #problems = [];
 
-  static async arrive(t, server, name, { init = null, signIn = true, ...context } = {}) {
+  static async arrive(t, server, name, { init = null, signIn = true, host = "127.0.0.1", ...context } = {}) {
     const person = new Person();
     person.user = JSON.parse(await server.command("user", "add", name));
     const profile = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, ...context });
@@ -59,7 +60,7 @@ export class Person {
       await profile.close();
       assert.deepEqual(person.#problems, [], `the page of ${name}`);
     });
-    await person.page.goto(`http://127.0.0.1:${server.port}/`);
+    await person.page.goto(`http://${host}:${server.port}/`);
     if (signIn) await person.signIn();
     return person;
   }

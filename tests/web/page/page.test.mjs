@@ -226,6 +226,18 @@ test("who has no microphone is told so, and listens", async (t) => {
   await bob.hears(alice, "mesh");
 });
 
+test("without HTTPS one listens, and is told why that is all", async (t) => {
+  const server = await startServer(t);
+  const alice = await Person.arrive(t, server, "alice");
+  const channel = await alice.createChannel("Plain");
+  const bob = await Person.arrive(t, server, "bob", { host: "voice.test" });
+  assert.equal(await bob.page.evaluate(() => isSecureContext), false);
+  await bob.enter(channel);
+  await bob.page.waitForSelector(".notice:has-text('over HTTPS only')");
+  await bob.hears(alice, "mesh");
+  await alice.until("bob is shown as muted", ({ call }) => call.people[1].muted);
+});
+
 test("errors are told in words, where they belong", async (t) => {
   const server = await startServer(t);
   const alice = await Person.arrive(t, server, "alice", { signIn: false });
