@@ -199,11 +199,10 @@ export class Call {
     if (!this.can.relay) return;
     const frame = parseFrame(bytes);
     if (frame === null) return; // another kind of client
-    if (!this.#receivers.has(member.member)) {
-      this.#receivers.set(member.member, new RelayReceiver(this.#context));
-      this.#update();
-    }
+    const isNew = !this.#receivers.has(member.member);
+    if (isNew) this.#receivers.set(member.member, new RelayReceiver(this.#context));
     this.#receivers.get(member.member).receive(frame);
+    if (isNew) this.#update();
   }
 
   async #tellData() {

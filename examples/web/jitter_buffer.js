@@ -5,7 +5,7 @@ export const kFrameMs = 20;
 const kMinDepth = 2; // frames; below this a frame that is late by nothing but a timer is lost
 const kMaxDepth = 25; // half a second: people talk over each other beyond
 const kWindow = 250; // arrivals that the depth is derived from: 5 s of speech
-const kQuantile = 0.97; // of these so many are to be in time
+const kQuantile = 0.95; // of these so many are to be in time: a single stall of a quarter of a second is not
 const kPatience = 50; // for so many frames something has to last before it is believed
 
 export class JitterBuffer {
@@ -121,8 +121,9 @@ export class JitterBuffer {
       this.#tooFull = 0;
       return;
     }
-    this.#tooFull = this.#span() > this.#target + 1 ? this.#tooFull + 1 : 0;
-    if (this.#tooFull < kPatience) return;
+    const excess = this.#span() - this.#target - 1;
+    this.#tooFull = excess > 0 ? this.#tooFull + 1 : 0;
+    if (excess <= 0 || this.#tooFull < kPatience / Math.min(excess, 5)) return;
     this.#tooFull = 0;
     this.#skip();
   }

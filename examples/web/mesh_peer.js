@@ -234,7 +234,7 @@ export class MeshPeer {
       lossPercent: expected > 0 ? (100 * lost) / expected : 0,
       roundTripMs: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
       bufferMs: emitted > 0 ? ((now.waited - before.waited) / emitted) * 1000 : null,
-      kbps: now.at > before.at ? ((now.bytes - before.bytes) * 8) / (now.at - before.at) : 0,
+      kbps: now.at > before.at ? ((now.bytes - before.bytes) * 8) / (now.at - before.at) : null,
     };
   }
 

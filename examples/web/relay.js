@@ -231,7 +231,7 @@ export class RelayReceiver {
       ...buffer,
       hearing: performance.now() - this.#heardAt < 1000,
       lossPercent: expected > 0 ? (100 * lost) / expected : 0,
-      kbps: last && last.at > first.at ? ((last.bytes - first.bytes) * 8) / (last.at - first.at) : 0,
+      kbps: last && last.at > first.at ? ((last.bytes - first.bytes) * 8) / (last.at - first.at) : null,
       bufferMs: buffer.depthMs + this.#ahead * kFrameMs,
       // True only if both clocks are: those of two machines seldom are.
       delayMs: this.#delayMs,

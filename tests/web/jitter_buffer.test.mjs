@@ -57,7 +57,7 @@ test("jitter makes it deeper, and then hardly anything is late", () => {
   const again = new JitterBuffer();
   play(again, delays);
   const { received, late, lost } = again.stats();
-  assert.ok((late + lost) / received < 0.03, `${late} late and ${lost} lost of ${received}`);
+  assert.ok((late + lost) / received < 0.05, `${late} late and ${lost} lost of ${received}`);
 });
 
 test("it becomes shallow again when the jitter is over", () => {
@@ -68,6 +68,17 @@ test("it becomes shallow again when the jitter is over", () => {
   assert.equal(buffer.stats().targetMs, 40);
   assert.ok(buffer.stats().depthMs <= 60, `${buffer.stats().depthMs} ms wait`);
   assert.ok(buffer.stats().skipped > 0);
+});
+
+test("after a stall it is back at its usual delay within seconds", () => {
+  const buffer = new JitterBuffer();
+  const delays = Array.from({ length: 900 }, (_, seq) => (seq >= 300 && seq < 320 ? (320 - seq) * kFrameMs : 5));
+  play(buffer, delays.slice(0, 340), { ticks: 340 });
+  assert.ok(buffer.stats().depthMs > 100, "what came at once waits");
+  const again = new JitterBuffer();
+  play(again, delays, { ticks: 690 });
+  assert.ok(again.stats().depthMs <= 60, `${again.stats().depthMs} ms wait seven seconds later`);
+  assert.equal(again.stats().lost, 0);
 });
 
 test("a frame that never comes is concealed, once", () => {

@@ -125,7 +125,11 @@ export class Person {
 
   /** Fails if anything sticks out at the side. */
   async fits(what) {
-    const [content, window] = await this.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.ok(content <= window, `${what}: ${content} px in a window of ${window} px`);
+    const tooWide = await this.page.evaluate(() =>
+      [document.documentElement, ...document.querySelectorAll(".lobby, .stage, .call, .person")]
+        .filter((element) => element.scrollWidth > element.clientWidth)
+        .map((element) => `${element.className} ${element.scrollWidth} > ${element.clientWidth} px`),
+    );
+    assert.deepEqual(tooWide, [], what);
   }
 }
