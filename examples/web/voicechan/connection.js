@@ -191,7 +191,11 @@ export class Connection {
       if (wasOpen) this.#onClose(event.code);
       else this.#onRefused();
     });
-    socket.addEventListener("error", () => {}); // a close follows; without a listener the package ws throws
+    listen("error", () => {
+      if (wasOpen) return; // a close follows
+      this.#socket = null; // a close may follow or not: that of Node 20 leaves it at that
+      this.#onRefused();
+    });
     this.expectAnswer();
   }
 
