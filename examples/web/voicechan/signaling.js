@@ -217,7 +217,7 @@ export class Signaling extends Line {
   }
 
   #onResumed(message) {
-    if (this.#session === null || this.#missed !== null) throw new ProtocolError("the server resumed what was not asked");
+    if (this.state !== "resuming") throw new ProtocolError("the server resumed what was not asked");
     const { seq, missed } = message;
     if (!isNatural(missed) || seq !== this.#session.seq) {
       return this[kConnection].end(new ProtocolError("the server resumed what it cannot have sent"));
@@ -238,6 +238,7 @@ export class Signaling extends Line {
   }
 
   #onResumeFailed() {
+    if (this.#session === null) throw new ProtocolError("the server failed to resume what was not asked");
     this.#loseSession();
     this[kConnection].markNew();
     this.#join();
