@@ -203,18 +203,23 @@ test("without resume a broken line is joined afresh", async (t) => {
 test("a line that is dead without a word is found out and resumed", async (t) => {
   const server = await Server.start(t);
   const proxy = await Proxy.start(t, server.port);
-  const ann = await enter(await server.client("ann", { port: proxy.port, quietMs: 100, answerMs: 300 }));
+  const ann = await enter(await server.client("ann", { port: proxy.port, quietMs: 100, answerMs: 300, receiptMs: 1000 }));
   const bob = await enter(await server.client("bob"));
   await ann.events.until("peerjoined");
   await new Promise((resolve) => setTimeout(resolve, 500)); // quiet, but alive: five questions are answered
   assert.equal(ann.events.count, 0);
   proxy.killThese();
   const sent = bob.room.send(ann.room.id, { type: "hello" });
+  const lost = assert.rejects(ann.room.send(bob.room.id, { type: "lost" }), Unconfirmed);
+  const update = ann.room.update("made again");
   const change = await ann.events.until("state", ({ state }) => state === "resuming");
   assert.equal(change.error.code, "no_answer");
   await ann.events.until("state", ({ state }) => state === "open");
   await ann.events.until("message");
   assert.equal((await sent).status, "delivered");
+  await inTime(update, "the update");
+  await inTime(lost, "that the message is given up");
+  assert.equal((await bob.events.until("peerupdated")).data, "made again");
   assert.equal(ann.room.id, bob.joined.peers[0].id);
 });
 
