@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import test from "node:test";
 
 import { NotConnected, PeerGone, Refused, Unauthorized, Unconfirmed } from "../../examples/web/voicechan.js";
-import { Events, Proxy, Server, inTime, until } from "./server.mjs";
+import { Events, Proxy, Server, WebSocket, inTime, until } from "./server.mjs";
 
 const kTypes = ["joined", "peerjoined", "peerupdated", "peerleft", "message", "error", "state"];
 
@@ -245,32 +249,25 @@ test("a full room ends the first join", async (t) => {
 test("a session that goes on elsewhere is left alone", async (t) => {
   const server = await Server.start(t);
   const client = await server.client("ann");
+  const events = new Events(client.signaling({ room: "team" }), "joined", "state");
+  await new Promise((resolve) => setTimeout(resolve, 0)); // the socket is made in the next turn
+  const [socket] = client.sockets;
   let key;
-  const ann = await (async () => {
-    const room = client.signaling({ room: "team" });
-    const events = new Events(room, ...kTypes);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    const [socket] = client.sockets;
-    socket.addEventListener("message", ({ data }) => (key ??= JSON.parse(data).resume?.key));
-    await events.until("joined");
-    return { room, events };
-  })();
-  const other = client.notifications(); // any socket of the same user will do to see the handshake through
-  await other.opened();
-  const { WebSocket } = await import("./server.mjs");
-  const thief = new WebSocket(`ws://127.0.0.1:${server.port}/ws/signaling/`, ["voicechan", `voicechan.auth.${client.user.token}`]);
-  await new Promise((resolve) => thief.once("open", resolve));
+  socket.addEventListener("message", ({ data }) => (key ??= JSON.parse(data).resume?.key));
+  await events.until("joined");
+  const url = `ws://127.0.0.1:${server.port}/ws/signaling/`;
+  const thief = new WebSocket(url, ["voicechan", `voicechan.auth.${client.user.token}`]);
+  await inTime(once(thief, "open"), "the other connection");
   thief.send(JSON.stringify({ type: "resume", key, seq: 0 }));
-  const change = await ann.events.until("state", ({ state }) => state === "closed");
+  const change = await events.until("state", ({ state }) => state === "closed");
   assert.deepEqual([change.error.code, change.error.closeCode], ["taken_over", 4409]);
   thief.terminate();
 });
 
 test("ICE servers come with the join", async (t) => {
-  const { writeFileSync, mkdtempSync, rmSync } = await import("node:fs");
-  const directory = mkdtempSync("/tmp/voicechan-ice-");
+  const directory = mkdtempSync(path.join(tmpdir(), "voicechan-ice-"));
   t.after(() => rmSync(directory, { recursive: true }));
-  const servers = [{ urls: ["stun:stun.example.org:3478"] }, { urls: ["turn:turn.example.org"], secret: "s".repeat(32) }];
+  const servers = [{ urls: ["stun:stun.example.org"] }, { urls: ["turn:turn.example.org"], secret: "s".repeat(32) }];
   writeFileSync(`${directory}/ice.json`, JSON.stringify({ ttl: 600, ice_servers: servers }));
   const server = await Server.start(t, "--ice-config", `${directory}/ice.json`);
   const client = await server.client("ann");
