@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/peer_id.hpp"
 #include "voicechan/presence.hpp"
@@ -48,7 +49,7 @@ struct SendTicket {
 /// What a backplane hands to one hub. Implemented by `Hub`. Called from within
 /// `BackplanePort::poll`, on the hub's thread. A hub may have the address of an earlier one that is
 /// gone, and be handed messages to that one's peers and deliveries of its tickets.
-class BackplaneReceiver {
+class VOICECHAN_API BackplaneReceiver {
  public:
   /// A frame that another hub published to a group that this one is subscribed to.
   virtual void on_publish(std::string_view group, const Frame& frame) noexcept = 0;
@@ -65,7 +66,7 @@ class BackplaneReceiver {
 };
 
 /// One hub's interest in one group; ends when destroyed. One thread at a time: the hub's.
-class Subscription {
+class VOICECHAN_API Subscription {
  public:
   virtual ~Subscription() = default;
 
@@ -84,7 +85,7 @@ class Subscription {
 
 /// One hub's place on the backplane; detached when destroyed (all its subscriptions must be gone).
 /// One thread at a time: the hub's.
-class BackplanePort {
+class VOICECHAN_API BackplanePort {
  public:
   virtual ~BackplanePort() = default;
 
@@ -114,7 +115,7 @@ class BackplanePort {
 
 /// Joins hubs into one system: those of one process, or of many nodes. Every implementation passes
 /// `tests/backplane_conformance.hpp`. Thread-safe. Must outlive its ports.
-class Backplane {
+class VOICECHAN_API Backplane {
  public:
   virtual ~Backplane() = default;
 
@@ -138,7 +139,7 @@ class Backplane {
 /// Joins the hubs of one process, up to 64. A frame crosses to each other hub once, whatever the
 /// number of its members; hubs hand over whole batches, and only waking a sleeping hub takes a
 /// lock. Thread-safe.
-class InProcessBackplane final : public Backplane {
+class VOICECHAN_API InProcessBackplane final : public Backplane {
  public:
   static constexpr std::size_t kMaxHubs = 64;
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "voicechan/clock.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/flight_recorder.hpp"
 #include "voicechan/peer_id.hpp"
 
@@ -30,7 +31,7 @@ enum class Fault {
 };
 
 /// "offer_never_answered" and so on; these names do not change.
-std::string_view to_string(Fault fault) noexcept;
+VOICECHAN_API std::string_view to_string(Fault fault) noexcept;
 
 /// How long a step of a call may take.
 constexpr std::chrono::seconds kCallPatience{10};
@@ -47,6 +48,6 @@ struct Finding {
 
 /// Finds what is known to make calls fail in the record of one room, in the order of time. If
 /// two offers meet, that is no fault as long as one of them is answered. Pure.
-std::vector<Finding> diagnose(const std::vector<FlightEvent>& events, WallTime now);
+VOICECHAN_API std::vector<Finding> diagnose(const std::vector<FlightEvent>& events, WallTime now);
 
 }  // namespace voicechan

@@ -6,6 +6,7 @@
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/result.hpp"
 #include "voicechan/store.hpp"
@@ -27,7 +28,7 @@ struct Quotas {
 
 /// Everything durable and every rule about it: who may create, see and invite. Errors of the store
 /// pass through. Thread-safe. May block, so keep it off threads that carry audio.
-class Directory {
+class VOICECHAN_API Directory {
  public:
   /// The first three must outlive the directory.
   Directory(Store& store, Backplane& backplane, const Clock& clock,

@@ -3,6 +3,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "voicechan/export.hpp"
+
 namespace voicechan {
 
 /// Every refusal the library can give. Each has one wire code (for JSON messages) and one HTTP
@@ -51,7 +53,7 @@ enum class Errc {
 };
 
 /// The category of `Errc`; `message()` is an English sentence fit for operators.
-const std::error_category& error_category() noexcept;
+VOICECHAN_API const std::error_category& error_category() noexcept;
 
 /// Lets an `Errc` become a `std::error_code`.
 inline std::error_code make_error_code(Errc code) noexcept {
@@ -59,10 +61,10 @@ inline std::error_code make_error_code(Errc code) noexcept {
 }
 
 /// The code as it is written in JSON messages: "unknown_peer".
-std::string_view wire_code(Errc code) noexcept;
+VOICECHAN_API std::string_view wire_code(Errc code) noexcept;
 
 /// The HTTP status that answers a request refused for this reason.
-int http_status(Errc code) noexcept;
+VOICECHAN_API int http_status(Errc code) noexcept;
 
 }  // namespace voicechan
 

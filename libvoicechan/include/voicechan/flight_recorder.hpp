@@ -13,6 +13,7 @@
 
 #include "voicechan/clock.hpp"
 #include "voicechan/error.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/ids.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/mutex.hpp"
@@ -69,9 +70,9 @@ struct FlightEvent {
 
 /// As they are written in JSON: "joined", "offer", "delivered".
 ///@{
-std::string_view to_string(FlightEvent::Kind kind) noexcept;
-std::string_view to_string(FlightEvent::Type type) noexcept;
-std::string_view to_string(FlightEvent::Outcome outcome) noexcept;
+VOICECHAN_API std::string_view to_string(FlightEvent::Kind kind) noexcept;
+VOICECHAN_API std::string_view to_string(FlightEvent::Type type) noexcept;
+VOICECHAN_API std::string_view to_string(FlightEvent::Outcome outcome) noexcept;
 ///@}
 
 /// How much is recorded. In each case the oldest goes first.
@@ -85,7 +86,7 @@ struct FlightRecorderLimits {
 /// What happened lately in signaling rooms, to find out afterwards why a call failed. Shared by all
 /// hubs of a process. It has no thread: what has grown too old is not shown any more, and is freed
 /// when something else is recorded or asked for. Thread-safe.
-class FlightRecorder {
+class VOICECHAN_API FlightRecorder {
  public:
   /// `clock` must outlive this.
   explicit FlightRecorder(const Clock& clock, FlightRecorderLimits limits = {}) noexcept

@@ -9,6 +9,7 @@
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/ice_offer.hpp"
 #include "voicechan/model.hpp"
@@ -21,10 +22,10 @@ namespace voicechan {
 class FlightRecorder;
 
 /// The group that a voice room's sessions are in: "voice_<room>".
-std::string voice_group(const RoomName& room);
+VOICECHAN_API std::string voice_group(const RoomName& room);
 
 /// The group that a user's notification sessions are in: "notifications_<id>".
-std::string notification_group(UserId user);
+VOICECHAN_API std::string notification_group(UserId user);
 
 /// Limits of a hub. Zero switches a rate off; sizes have no "off".
 struct HubOptions {
@@ -84,7 +85,7 @@ enum class VoiceProtocol : std::uint8_t {
 /// notifications. Owned by the host, next to its connection; its destruction is the leave, so a
 /// connection that ends in any way leaves no ghost, unless the host calls `lose`. Move-only. One
 /// thread at a time: the hub's.
-class Session {
+class VOICECHAN_API Session {
  public:
   Session() noexcept = default;
   Session(Session&& other) noexcept;
@@ -142,7 +143,7 @@ class Session {
 /// With a hub's last session in a group its interest ends, and what is still under way to it is
 /// dropped. With the last one of all hubs the room ends; the next one of its name goes on from its
 /// revision.
-class Hub {
+class VOICECHAN_API Hub {
  public:
   /// Joins a new hub to the backplane. `wake` is as in `Backplane::attach`: it must make the hub's
   /// thread call `tick` soon. `backplane` and `random` must outlive the hub. Fails with

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "voicechan/clock.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/ids.hpp"
 #include "voicechan/result.hpp"
 
@@ -20,7 +21,7 @@ struct Identity {
 
 /// A voice channel's name: 1 to 255 Unicode characters after trimming white space, no control
 /// characters. Names are not unique.
-class ChannelName {
+class VOICECHAN_API ChannelName {
  public:
   /// Trims and checks. Fails with `Errc::invalid_name`.
   static Result<ChannelName> parse(std::string_view text);
@@ -33,7 +34,7 @@ class ChannelName {
 };
 
 /// A user's name: 1 to 150 Unicode characters, no white space, no control characters. Unique.
-class Username {
+class VOICECHAN_API Username {
  public:
   /// Checks. Fails with `Errc::invalid_name`.
   static Result<Username> parse(std::string_view text);
@@ -47,7 +48,7 @@ class Username {
 
 /// The id by which one token can be revoked (the `jti` of a JWT): 1 to 255 bytes of UTF-8 without
 /// control characters. Compared byte by byte.
-class TokenId {
+class VOICECHAN_API TokenId {
  public:
   /// Checks. Fails with `Errc::invalid_name`.
   static Result<TokenId> parse(std::string_view text);
@@ -68,7 +69,7 @@ struct RevokedToken {
 
 /// The name of a live room: 1 to 200 bytes of UTF-8 without `/` and control characters. Compared
 /// byte by byte, never trimmed or normalised.
-class RoomName {
+class VOICECHAN_API RoomName {
  public:
   /// Checks. Fails with `Errc::invalid_room`.
   static Result<RoomName> parse(std::string_view text);
@@ -81,7 +82,7 @@ class RoomName {
 };
 
 /// The voice room that belongs to a channel: the one named by its id, "42".
-RoomName voice_room(ChannelId channel);
+VOICECHAN_API RoomName voice_room(ChannelId channel);
 
 /// A voice channel as it is stored.
 struct Channel {
@@ -95,7 +96,7 @@ struct Channel {
 enum class InvitationStatus { pending };
 
 /// The status as it is written in JSON: "pending".
-std::string_view to_string(InvitationStatus status) noexcept;
+VOICECHAN_API std::string_view to_string(InvitationStatus status) noexcept;
 
 /// An invitation of one user into one channel, as it is stored.
 struct Invitation {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "voicechan/clock.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/memory_budget.hpp"
 
@@ -43,7 +44,7 @@ struct Drops {
 
 /// Learns what outboxes drop; implemented by the host. Called by an outbox out of its methods; must
 /// not call it.
-class OutboxObserver {
+class VOICECHAN_API OutboxObserver {
  public:
   /// `drops` have just been dropped, for one reason.
   virtual void on_drop(DropReason reason, const Drops& drops) noexcept = 0;
@@ -55,7 +56,7 @@ class OutboxObserver {
 /// What has not been written to one session yet: a bounded queue in sending order. Control and
 /// media share one order, so that a sender's text and audio never overtake each other. Pure logic;
 /// any transport can use it. One thread at a time.
-class Outbox {
+class VOICECHAN_API Outbox {
  public:
   /// What keeping a frame costs beside its payload: about its place here and the frame's own block.
   static constexpr std::size_t kFrameOverhead = 64;

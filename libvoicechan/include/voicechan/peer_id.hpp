@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "voicechan/export.hpp"
+
 namespace voicechan {
 
 /// Which hub of which node: the part of a signaling id that routes it.
@@ -22,7 +24,7 @@ struct HubAddress {
 /// A peer's signaling id: 32 characters of base64url, opaque to clients. It holds the address of
 /// the hub that owns the peer, so that a directed message needs no lookup, and 128 random bits, so
 /// that it cannot be guessed. Immutable value.
-class PeerId {
+class VOICECHAN_API PeerId {
  public:
   static constexpr std::size_t kLength = 32;
   using Random = std::array<std::uint8_t, 16>;

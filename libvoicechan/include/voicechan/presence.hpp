@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/peer_id.hpp"
@@ -32,7 +33,7 @@ struct Roster {
 };
 
 /// One change of a roster, by one peer.
-struct RosterChange {
+struct VOICECHAN_API RosterChange {
   enum class Kind : std::uint8_t { joined, updated, left };
 
   Kind kind;
@@ -50,12 +51,12 @@ struct RosterChange {
 };
 
 /// The group that hubs with peers in a signaling room are subscribed to: "signaling_<room>".
-std::string peer_group(const RoomName& room);
+VOICECHAN_API std::string peer_group(const RoomName& room);
 
 /// Who is in which signaling room, over all hubs of a backplane. Every change has the room's next
 /// revision and is published to `peer_group(room)`, in order: who subscribes first and enters then
 /// sees each change after his own roster, and each once. Thread-safe.
-class Presence {
+class VOICECHAN_API Presence {
  public:
   virtual ~Presence() = default;
 

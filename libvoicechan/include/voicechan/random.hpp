@@ -2,11 +2,13 @@
 
 #include <cstddef>
 
+#include "voicechan/export.hpp"
+
 namespace voicechan {
 
 /// Where the library gets the randomness of signaling ids. Must be cryptographically secure in
 /// production: an id is a capability to send to a peer. Thread-safe.
-class RandomSource {
+class VOICECHAN_API RandomSource {
  public:
   virtual ~RandomSource() = default;
   /// Fills `size` bytes; cannot fail.
@@ -14,6 +16,6 @@ class RandomSource {
 };
 
 /// The kernel's generator. Thread-safe.
-RandomSource& system_random() noexcept;
+VOICECHAN_API RandomSource& system_random() noexcept;
 
 }  // namespace voicechan

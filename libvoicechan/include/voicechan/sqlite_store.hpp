@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "voicechan/export.hpp"
 #include "voicechan/result.hpp"
 #include "voicechan/store.hpp"
 
@@ -32,7 +33,7 @@ struct SqliteStoreOptions {
 ///
 /// Fails with `Errc::store_unavailable` (cannot be opened), `Errc::store_locked`,
 /// `Errc::store_corrupt` (damaged, or not a voicechan database) or `Errc::store_too_new`.
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
-                                                 SqliteStoreOptions options = {});
+VOICECHAN_API Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
+                                                               SqliteStoreOptions options = {});
 
 }  // namespace voicechan

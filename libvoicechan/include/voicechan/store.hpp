@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "voicechan/export.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/result.hpp"
 
@@ -31,7 +32,7 @@ inline constexpr std::size_t kNoQuota = std::numeric_limits<std::size_t>::max();
 /// method returns. Any method may fail with `Errc::store_unavailable`, `store_locked` or
 /// `store_corrupt`; it then changed nothing. Ids ascend and are never used twice. Every
 /// implementation passes `tests/store_conformance.hpp`. Thread-safe. May block.
-class Store {
+class VOICECHAN_API Store {
  public:
   virtual ~Store() = default;
 
@@ -99,6 +100,6 @@ class Store {
 
 /// Keeps everything in memory: for tests, and for hosts that need nothing to survive them.
 /// Thread-safe; fails with `Errc::store_unavailable` only when memory runs out.
-std::unique_ptr<Store> make_memory_store();
+VOICECHAN_API std::unique_ptr<Store> make_memory_store();
 
 }  // namespace voicechan

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 
 namespace voicechan {
@@ -9,7 +10,7 @@ namespace voicechan {
 ///
 /// Called by the library on the hub's thread. No method may throw, and none but `send` may touch a
 /// `Session`.
-class Transport {
+class VOICECHAN_API Transport {
  public:
   virtual ~Transport() = default;
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/model.hpp"
 
@@ -27,7 +28,7 @@ constexpr std::uint32_t voice_member_number(std::uint64_t since) noexcept {
 }
 
 /// One change of who is in a voice room.
-struct VoiceChange {
+struct VOICECHAN_API VoiceChange {
   std::uint64_t revision;
   /// The message that tells clients of it.
   std::string text;
@@ -48,14 +49,14 @@ struct VoiceMemberPage {
 };
 
 /// The group that hubs with watching members of a voice room are subscribed to: "members_<room>".
-std::string voice_members_group(const RoomName& room);
+VOICECHAN_API std::string voice_members_group(const RoomName& room);
 
 /// Who is in which voice room, over all hubs of a backplane. A member may watch, which is to be
 /// told of the others: while somebody in a room does, every change of it has the next revision and
 /// is published to `voice_members_group(room)`, in order. Who subscribes first and enters then sees
 /// each change behind his own entry, and each once. Revisions of a name never go back, not even
 /// when the room has been empty. Thread-safe.
-class VoicePresence {
+class VOICECHAN_API VoicePresence {
  public:
   /// What a member is given when he enters.
   struct Entry {
