@@ -7,6 +7,7 @@
 #include "log_format.hpp"
 #include "operator_key.hpp"
 #include "spdlog/spdlog.h"
+#include "static_site.hpp"
 #include "tls.hpp"
 
 namespace voicechan::server {
@@ -41,6 +42,9 @@ int run_check_config(const CommandLine& line) {
   });
   is_good &= loads([&] {
     if (!options.operator_key_file.empty()) OperatorKey{options.operator_key_file};
+  });
+  is_good &= loads([&] {
+    if (!options.www_directory.empty()) StaticSite{options.www_directory};
   });
   if (!is_good) return 1;
   std::cout << line.effective_config;

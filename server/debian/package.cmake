@@ -64,8 +64,7 @@ if(VOICECHAN_SERVER)
 WebSocket, with users and channels in an SQLite database. Runs as a service
 under a user of its own.")
   set(CPACK_DEBIAN_SERVER_PACKAGE_DEPENDS "${needs_library}, adduser")
-  install(FILES ${debian_dir}/voicechan.default
-    DESTINATION /etc/default RENAME voicechan COMPONENT server)
+  install(FILES ${debian_dir}/voicechan.toml DESTINATION /etc/voicechan COMPONENT server)
   file(GLOB notices /usr/share/doc/libasio-dev/copyright
     /usr/share/doc/libwebsocketpp-dev/copyright /usr/share/doc/libcli11-dev/copyright)
   foreach(notice IN LISTS notices)

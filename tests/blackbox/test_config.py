@@ -228,7 +228,10 @@ class CheckConfigTest(ConfigCase):
         certificate, key = make_certificate(self.directory)
         _, other_key = make_certificate(self.directory, "other")
         secret = "0123456789abcdef0123456789abcdef"
-        good = {"tls-cert": certificate, "tls-key": key,
+        pages = self.path("pages")
+        os.mkdir(pages)
+        self.write("<!doctype html>", "pages/index.html")
+        good = {"www": pages, "tls-cert": certificate, "tls-key": key,
                 "jwt-jwks": self.write('{"keys": []}', "keys"),
                 "ice-config": self.write('{"ice_servers": [{"urls": ["turn:a.example"], '
                                          f'"secret": "{secret}"}}]}}', "ice"),
@@ -239,11 +242,12 @@ class CheckConfigTest(ConfigCase):
         self.assertEqual(tomllib.loads(shown), good)
         self.assertNotIn(secret, shown)
         broken = {**good, "tls-key": other_key, "jwt-jwks": self.write("{", "broken keys"),
-                  "ice-config": self.path("none"),
+                  "ice-config": self.path("none"), "www": self.path("no pages"),
                   "operator-key-file": self.write("short" + secret[:20], "broken operator")}
         errors = self.refusals("check-config", *arguments(broken), code=1)
-        self.assertEqual(len(errors), 4, errors)
-        for name, error in zip(("tls-key", "jwt-jwks", "ice-config", "operator-key-file"), errors):
+        self.assertEqual(len(errors), 5, errors)
+        names = "tls-key", "jwt-jwks", "ice-config", "operator-key-file", "www"
+        for name, error in zip(names, errors):
             self.assertIn(broken[name], error)
             self.assertNotIn(secret[:20], error)
 
