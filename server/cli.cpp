@@ -31,10 +31,11 @@ CLI::Validator origin() {
 }
 
 /// "127.0.0.1:8000" or "[::1]:8000"
-void parse_listen(const std::string& text, ServerOptions& options) {
+void parse_listen(const char* option, const std::string& text, std::string& listen_address,
+                  std::uint16_t& listen_port) {
   const std::size_t colon = text.rfind(':');
   const auto fail = [&] {
-    throw CLI::ValidationError("--listen", "\"" + text + "\" is not ADDR:PORT");
+    throw CLI::ValidationError(option, "\"" + text + "\" is not ADDR:PORT");
   };
   if (colon == std::string::npos || colon == 0) fail();
   std::string address = text.substr(0, colon);
@@ -47,8 +48,8 @@ void parse_listen(const std::string& text, ServerOptions& options) {
   const bool is_number = !port.empty() && port.size() <= 5 &&
                          port.find_first_not_of("0123456789") == std::string::npos;
   if (error || !is_number || std::stoul(port) > 65535) fail();
-  options.listen_address = address;
-  options.listen_port = static_cast<std::uint16_t>(std::stoul(port));
+  listen_address = address;
+  listen_port = static_cast<std::uint16_t>(std::stoul(port));
 }
 
 void add_serve_options(CLI::App& serve, CommandLine& line) {
@@ -66,10 +67,22 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
                  "kept unless --db is given");
   serve
       .add_option_function<std::string>(
-          "--listen", [&options](const std::string& text) { parse_listen(text, options); },
+          "--listen",
+          [&options](const std::string& text) {
+            parse_listen("--listen", text, options.listen_address, options.listen_port);
+          },
           "Where to listen; port 0 takes a free one")
       ->type_name("ADDR:PORT")
       ->default_str("127.0.0.1:8000");
+  serve
+      .add_option_function<std::string>(
+          "--admin-listen",
+          [&options](const std::string& text) {
+            parse_listen("--admin-listen", text, options.admin_address, options.admin_port);
+          },
+          "Where to listen for operators, without TLS: /metrics, /health and what voicechan-server "
+          "rooms, sessions and kick ask; for a network that clients do not reach")
+      ->type_name("ADDR:PORT");
   serve.add_option("--db", line.database, "The SQLite database, or :memory: to keep nothing")
       ->check(not_empty())
       ->type_name("FILE")

@@ -77,6 +77,7 @@ void Connection::replace_protocol(std::unique_ptr<Protocol> protocol,
 bool Connection::push(const Frame& frame) {
   if (state_ != State::open) return true;
   if (!output_.push(frame, worker_.now())) return false;
+  worker_.count_delivery();
   mark_dirty();
   return true;
 }
@@ -180,6 +181,7 @@ void Connection::on_readable() {
   (void)worker_.now();  // the turn begins here, not after the read
   const ssize_t taken = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (taken > 0) {
+    worker_.counters().received_bytes.add(static_cast<std::uint64_t>(taken));
     if (state_ == State::open) on_received(buffer.data(), static_cast<std::size_t>(taken));
   } else if (taken == 0) {
     return on_end_of_input();
@@ -264,6 +266,7 @@ bool Connection::may_write_media() {
     return 0;
   }
   const auto size = static_cast<std::size_t>(sent);
+  worker_.count_sent(size);
   if (gate_ != nullptr) gate_->on_written(size, worker_.now());
   if (size < bytes.size()) wait_writable();
   return size;

@@ -104,6 +104,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   [[nodiscard]] bool on_echo();
   /// Raw bytes of `write` wait.
   bool has_raw_waiting() const noexcept { return output_.has_raw(); }
+  /// What waits to be written.
+  const Outbox& outbox() const noexcept { return output_.outbox(); }
   /// Frames dropped so far because this receiver was too slow.
   const Drops& drops() const noexcept { return output_.outbox().drops(); }
   /// False after `finish` or `abort`.

@@ -46,6 +46,36 @@ class Category final : public std::error_category {
 
 }  // namespace
 
+std::string_view name_of(CredentialErrc code) noexcept {
+  switch (code) {
+    case CredentialErrc::missing:
+      return "missing";
+    case CredentialErrc::unknown_key:
+      return "unknown_key";
+    case CredentialErrc::malformed_token:
+      return "malformed_token";
+    case CredentialErrc::untrusted_token:
+      return "untrusted_token";
+    case CredentialErrc::bad_claims:
+      return "bad_claims";
+    case CredentialErrc::expired_token:
+      return "expired_token";
+    case CredentialErrc::early_token:
+      return "early_token";
+    case CredentialErrc::wrong_issuer:
+      return "wrong_issuer";
+    case CredentialErrc::wrong_audience:
+      return "wrong_audience";
+    case CredentialErrc::unknown_subject:
+      return "unknown_subject";
+    case CredentialErrc::new_subject:
+      return "new_subject";
+    case CredentialErrc::revoked:
+      return "revoked";
+  }
+  return "";
+}
+
 const std::error_category& credential_category() noexcept {
   static const Category category;
   return category;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string_view>
 #include <system_error>
 
 namespace voicechan::server {
@@ -34,6 +35,9 @@ enum class CredentialErrc {
 };
 
 const std::error_category& credential_category() noexcept;
+
+/// For machines: "unknown_key".
+std::string_view name_of(CredentialErrc code) noexcept;
 
 inline std::error_code make_error_code(CredentialErrc code) noexcept {
   return {static_cast<int>(code), credential_category()};

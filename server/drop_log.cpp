@@ -15,6 +15,7 @@ void DropLog::on_drop(DropReason reason, const Drops& drops) noexcept {
   Drops& total = totals_[static_cast<std::size_t>(reason)];
   total.frames += drops.frames;
   total.bytes += drops.bytes;
+  if (tallies_ != nullptr) (*tallies_)[static_cast<std::size_t>(reason)].add(drops.frames);
   has_news_ = true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "voicechan/clock.hpp"
 #include "voicechan/outbox.hpp"
+#include "worker_counters.hpp"
 
 namespace voicechan::server {
 
@@ -11,6 +12,11 @@ namespace voicechan::server {
 /// thread at a time.
 class DropLog final : public OutboxObserver {
  public:
+  using Tallies = std::array<Tally, WorkerCounters::kDropReasons>;
+
+  /// Frames are added to `tallies` too, by reason, if that is given; it must outlive the log.
+  explicit DropLog(Tallies* tallies = nullptr) noexcept : tallies_(tallies) {}
+
   void on_drop(DropReason reason, const Drops& drops) noexcept override;
 
   /// Logs what has not been logged yet, unless that was done less than a second ago.
@@ -22,6 +28,7 @@ class DropLog final : public OutboxObserver {
     return all[static_cast<std::size_t>(reason)];
   }
 
+  Tallies* const tallies_;
   ByReason totals_{};
   ByReason reported_{};
   bool has_news_ = false;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "admin_api.hpp"
 #include "credential_error.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
@@ -25,16 +26,26 @@ constexpr std::chrono::milliseconds kProbePatience{1000};
 
 }  // namespace
 
-HttpSession::HttpSession(Connection& connection)
+HttpSession::HttpSession(Connection& connection, For whom)
     : connection_(connection),
+      is_for_operators_(whom == For::operators),
       peer_(connection.client_address()),
-      is_behind_proxy_(connection.worker().options().trusted_proxies.contains(peer_)),
+      is_behind_proxy_(!is_for_operators_ &&
+                       connection.worker().options().trusted_proxies.contains(peer_)),
       codec_(connection.worker().options().http),
       held_(connection.worker().budget()),
       deadline_(connection.worker().now() +
                 (connection.is_for_probes()
                      ? kProbePatience
-                     : connection.worker().options().deadlines.request_head)) {}
+                     : connection.worker().options().deadlines.request_head)) {
+  counters().connections[static_cast<std::size_t>(ProtocolKind::http)].add();
+}
+
+HttpSession::~HttpSession() {
+  counters().connections[static_cast<std::size_t>(ProtocolKind::http)].subtract();
+}
+
+WorkerCounters& HttpSession::counters() noexcept { return connection_.worker().counters(); }
 
 void HttpSession::on_bytes(std::uint8_t* data, std::size_t size) {
   process({reinterpret_cast<const char*>(data), size});
@@ -83,24 +94,27 @@ bool HttpSession::keep_unread(std::string_view input) {
 void HttpSession::begin_request(HttpRequest request) {
   is_busy_ = true;
   framing_ = {request.is_http_1_0, request.keep_alive, request.method == "HEAD",
-              is_preflight(request),
-              connection_.worker().services().origins.find_allowed_origin(request)};
+              is_preflight(request), std::nullopt};
+  if (!is_for_operators_) {  // no web page reads what they see
+    framing_.allowed_origin = connection_.worker().services().origins.find_allowed_origin(request);
+  }
   if (is_behind_proxy_ && !identify_client(request)) {
     return respond(make_too_many_response("Too many connections of this address."));
   }
   // About the server as a whole (RFC 9110, section 9.3.7); the codec lets it pass with OPTIONS
   // only.
   if (request.target == "*") return respond(make_options_response("GET, HEAD, OPTIONS, POST"));
-  auto found = route(request.target);
+  auto found = is_for_operators_ ? route_admin(request.target) : route(request.target);
   const Route* asked = std::get_if<Route>(&found);
   const bool is_probe = asked != nullptr && is_health(asked->endpoint);
   if (!is_probe && connection_.is_for_probes()) {
     return respond(make_unavailable_response("Too many connections."));
   }
-  if (!is_probe && is_too_late())
+  if (!is_probe && !is_for_operators_ && is_too_late())
     return respond(make_refusal_response(connection_.worker().phase()));
   if (const auto* error = std::get_if<RouteError>(&found)) {
-    if (const StaticSite* site = connection_.worker().services().site) {
+    const StaticSite* const site = connection_.worker().services().site;
+    if (site != nullptr && !is_for_operators_) {
       if (auto page = site->answer(request)) return respond(std::move(*page));
     }
     return respond(*error == RouteError::malformed
@@ -111,6 +125,9 @@ void HttpSession::begin_request(HttpRequest request) {
   if (auto response = answer_early(request, target)) return respond(*response);
   if (is_probe) {
     return write_response(make_health_response(target.endpoint, connection_.worker().phase()));
+  }
+  if (is_admin(target.endpoint)) {
+    return begin_admin(std::make_shared<const HttpRequest>(std::move(request)), std::move(target));
   }
   if (is_websocket(target.endpoint)) return begin_handshake(request, std::move(target));
   begin_rest(std::make_shared<const HttpRequest>(std::move(request)), target, NewUsers::later);
@@ -160,6 +177,24 @@ void HttpSession::begin_rest(const std::shared_ptr<const HttpRequest>& request, 
                        : is_listing                  ? services.listing_pool
                                                      : services.pool;
   if (!worker.run_blocking(pool, connection_, std::move(job), std::move(done))) refuse_overload();
+}
+
+void HttpSession::begin_admin(const std::shared_ptr<const HttpRequest>& request, Route route) {
+  Worker& worker = connection_.worker();
+  const SharedServices& services = worker.services();
+  auto job = [&api = *services.admin_api, request, route = std::move(route),
+              address = connection_.client_address()] {
+    try {
+      return api.handle(*request, route, address);
+    } catch (const std::exception& error) {
+      spdlog::error("a request of an operator failed inside: {}", error.what());
+      return make_detail_response(500, "The server failed to answer this request.");
+    }
+  };
+  auto done = [this](const HttpResponse& response) { on_response(response); };
+  if (!worker.run_blocking(*services.admin_pool, connection_, std::move(job), std::move(done))) {
+    refuse_overload();
+  }
 }
 
 void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
@@ -245,6 +280,7 @@ void HttpSession::respond(HttpResponse response) {
 
 void HttpSession::write_response(HttpResponse response) {
   is_busy_ = false;
+  counters().count_response(response.status);
   (void)held_.resize(0);
   if (!is_ready(connection_.worker().phase()) || connection_.is_for_probes()) {
     framing_.keep_alive = false;

@@ -10,14 +10,18 @@
 #include "http_codec.hpp"
 #include "router.hpp"
 #include "voicechan/result.hpp"
+#include "worker_counters.hpp"
 
 namespace voicechan::server {
 
 /// HTTP on one connection: reads requests one at a time, has the REST API answer them on the pool,
-/// and turns the connection into a WebSocket after a good handshake.
+/// and turns the connection into a WebSocket after a good handshake. For an operator's connection
+/// it is other endpoints, see `AdminApi`.
 class HttpSession final : public Protocol {
  public:
-  explicit HttpSession(Connection& connection);
+  enum class For { clients, operators };
+  explicit HttpSession(Connection& connection, For whom = For::clients);
+  ~HttpSession() override;
 
   void on_bytes(std::uint8_t* data, std::size_t size) override;
   MonotonicTime on_deadline(MonotonicTime now) override;
@@ -36,6 +40,7 @@ class HttpSession final : public Protocol {
     std::optional<std::string> allowed_origin;  // of the page that asks
   };
 
+  WorkerCounters& counters() noexcept;
   void process(std::string_view input);
   /// Keeps what is to be read later. False if there is no memory for it: the connection is over.
   bool keep_unread(std::string_view input);
@@ -44,6 +49,7 @@ class HttpSession final : public Protocol {
   bool is_too_late() const noexcept;
   void begin_rest(const std::shared_ptr<const HttpRequest>& request, const Route& route,
                   NewUsers new_users);
+  void begin_admin(const std::shared_ptr<const HttpRequest>& request, Route route);
   void begin_handshake(const HttpRequest& request, Route route);
   void identify(Handshake handshake, Route route, std::optional<std::string> key,
                 NewUsers new_users);
@@ -57,6 +63,7 @@ class HttpSession final : public Protocol {
   void update_deadline();
 
   Connection& connection_;
+  const bool is_for_operators_;
   const ClientAddress peer_;
   const bool
       is_behind_proxy_;  // the peer is a trusted proxy, which says whose request it passes on

@@ -13,6 +13,11 @@ bool is_guess(std::error_code error) noexcept {
 
 }  // namespace
 
+void KeyGuard::count(std::error_code error) noexcept {
+  if (is_refusal(error)) refusals_[static_cast<std::size_t>(error.value())].add();
+  if (error == Errc::rate_limited) refusals_[kRateLimited].add();
+}
+
 KeyGuard::Admission KeyGuard::admit(const Guess& guess, MonotonicTime now) {
   const MutexLock lock(mutex_);
   MonotonicTime* const full_at = failures_of(guess).find(guess.network);

@@ -1,17 +1,21 @@
 #pragma once
 
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "client_address.hpp"
+#include "credential_error.hpp"
 #include "jwt_verifier.hpp"
 #include "keys.hpp"
 #include "recent_map.hpp"
 #include "token_rate.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/result.hpp"
+#include "worker_counters.hpp"
 
 namespace voicechan::server {
 
@@ -37,6 +41,28 @@ class KeyGuard {
   template <class LookUp>
   auto check(const ClientAddress& address, const std::optional<std::string>& key, LookUp look_up)
       -> decltype(look_up()) {
+    auto result = check_guess(address, key, look_up);
+    count(result.error());
+    return result;
+  }
+
+  /// Calls `use(reason, count)` for every reason to refuse, with how often it was one.
+  template <class Use>
+  void for_each_failure(Use use) const {
+    for (std::size_t i = 1; i < kReasons; ++i) {
+      const auto reason = static_cast<CredentialErrc>(i);
+      if (reason != CredentialErrc::new_subject) use(name_of(reason), refusals_[i].value());
+    }
+    use(std::string_view("rate_limited"), refusals_[kRateLimited].value());
+  }
+
+ private:
+  static constexpr std::size_t kReasons = static_cast<std::size_t>(CredentialErrc::revoked) + 1;
+  static constexpr std::size_t kRateLimited = 0;  // no CredentialErrc
+
+  template <class LookUp>
+  auto check_guess(const ClientAddress& address, const std::optional<std::string>& key,
+                   LookUp& look_up) -> decltype(look_up()) {
     if (!key || rate_.is_unlimited()) return look_up();
     const Guess guess{address.network(), digest_key(*key), has_jwt_form(*key)};
     const Admission admission = admit(guess, std::chrono::steady_clock::now());
@@ -46,7 +72,6 @@ class KeyGuard {
     return result;
   }
 
- private:
   enum class Admission {
     free,     ///< nothing suspicious so far
     deposit,  ///< a token was taken in advance, since many may come at the same time
@@ -70,6 +95,7 @@ class KeyGuard {
   };
   using Failures = RecentMap<ClientAddress, MonotonicTime, ClientAddress::Hash>;
 
+  void count(std::error_code error) noexcept;
   Admission admit(const Guess& guess, MonotonicTime now);
   void settle(const Guess& guess, Admission admission, std::error_code error, MonotonicTime now);
   Failures& failures_of(const Guess& guess) VOICECHAN_REQUIRES(mutex_) {
@@ -77,6 +103,7 @@ class KeyGuard {
   }
 
   const TokenRate rate_;
+  std::array<SharedTally, kReasons> refusals_;
   Mutex mutex_;
   Failures key_failures_ VOICECHAN_GUARDED_BY(mutex_){65'536};
   Failures token_failures_ VOICECHAN_GUARDED_BY(mutex_){65'536};

@@ -60,7 +60,9 @@ struct TlsFiles {
 struct ServerOptions {
   std::string listen_address = "127.0.0.1";
   std::uint16_t listen_port = 8000;  // 0: any free one
-  unsigned workers = 0;              // 0: one per core
+  std::string admin_address;         // where operators are listened for; empty: nowhere
+  std::uint16_t admin_port = 0;
+  unsigned workers = 0;  // 0: one per core
   unsigned blocking_threads = 64;
   std::size_t max_connections = 100'000;  // of the process
   /// Of one IPv4 address or IPv6 /64. High, since a whole office or a proxy is one address.

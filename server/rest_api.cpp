@@ -272,6 +272,7 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
     case Endpoint::readyz:
     case Endpoint::schema:
     case Endpoint::websocket_schema:
+    case Endpoint::metrics:
       break;
   }
   return make_detail_response(404, "Not found.");

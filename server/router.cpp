@@ -67,6 +67,22 @@ std::optional<ChannelId> parse_channel_id(std::string_view text) {
   return id;
 }
 
+std::optional<Route> find_admin_endpoint(const std::vector<std::string>& segments) {
+  Route found{};
+  if (segments.size() != 1) return std::nullopt;
+  const std::string& name = segments[0];
+  if (name == "livez") {
+    found.endpoint = Endpoint::livez;
+  } else if (name == "readyz") {
+    found.endpoint = Endpoint::readyz;
+  } else if (name == "metrics") {
+    found.endpoint = Endpoint::metrics;
+  } else {
+    return std::nullopt;
+  }
+  return found;
+}
+
 std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
   Route found{};
   if (segments.size() == 1) {
@@ -145,6 +161,7 @@ bool is_websocket(Endpoint endpoint) noexcept {
     case Endpoint::readyz:
     case Endpoint::schema:
     case Endpoint::websocket_schema:
+    case Endpoint::metrics:
       return false;
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
@@ -157,6 +174,8 @@ bool is_websocket(Endpoint endpoint) noexcept {
 bool is_health(Endpoint endpoint) noexcept {
   return endpoint == Endpoint::livez || endpoint == Endpoint::readyz;
 }
+
+bool is_admin(Endpoint endpoint) noexcept { return endpoint >= Endpoint::metrics; }
 
 std::string_view allowed_methods(Endpoint endpoint) noexcept {
   switch (endpoint) {
@@ -175,6 +194,7 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::readyz:
     case Endpoint::schema:
     case Endpoint::websocket_schema:
+    case Endpoint::metrics:
       return "GET, HEAD, OPTIONS";
   }
   return {};
@@ -196,16 +216,29 @@ std::optional<std::string> Route::parameter(std::string_view name) const {
   return std::nullopt;
 }
 
-std::variant<Route, RouteError> route(std::string_view target) {
+namespace {
+
+template <class Find>
+std::variant<Route, RouteError> route_by(std::string_view target, Find find) {
   std::string_view query = target;
   const std::string_view path = cut(query, '?');
   const auto segments = split_path(path);
   auto parameters = split_query(query);
   if (!segments || !parameters) return RouteError::malformed;
-  std::optional<Route> found = find_endpoint(*segments);
+  std::optional<Route> found = find(*segments);
   if (!found) return RouteError::not_found;
   found->query = std::move(*parameters);
   return std::move(*found);
+}
+
+}  // namespace
+
+std::variant<Route, RouteError> route(std::string_view target) {
+  return route_by(target, find_endpoint);
+}
+
+std::variant<Route, RouteError> route_admin(std::string_view target) {
+  return route_by(target, find_admin_endpoint);
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

@@ -26,11 +26,14 @@ enum class Endpoint {
   readyz,                // /readyz: whether it wants new clients
   schema,                // /api/schema/: the OpenAPI document
   websocket_schema,      // /api/schema/websockets/: the AsyncAPI document
+  metrics,               // /metrics; this and what follows are for operators
 };
 
 bool is_websocket(Endpoint endpoint) noexcept;
 /// Asked by probes: needs no user.
 bool is_health(Endpoint endpoint) noexcept;
+/// Of `route_admin` only.
+bool is_admin(Endpoint endpoint) noexcept;
 
 /// The methods an endpoint has, as in an `Allow` field: "GET, HEAD, OPTIONS, POST".
 std::string_view allowed_methods(Endpoint endpoint) noexcept;
@@ -56,6 +59,10 @@ enum class RouteError {
 /// Finds what an origin-form target names. The path is cut at each `/` first and its segments are
 /// percent-decoded once after that; one trailing slash more or less makes no difference.
 std::variant<Route, RouteError> route(std::string_view target);
+
+/// The same on the listener for operators, where other things are: those for operators, and those
+/// for probes.
+std::variant<Route, RouteError> route_admin(std::string_view target);
 
 /// Percent-decodes once; nothing if an escape is malformed.
 std::optional<std::string> percent_decode(std::string_view text);

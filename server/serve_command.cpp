@@ -216,6 +216,9 @@ int run_serve(const CommandLine& line) {
   }
   const std::string address = address_of(server->endpoint());
   const bool is_tls = line.server.tls.is_given();
+  if (const auto admin = server->admin_endpoint()) {
+    std::cout << "for operators on http://" << address_of(*admin) << std::endl;
+  }
   if (line.is_try) {
     print_try_guide(foundation.try_users, address, is_tls, !options.www_directory.empty());
   }

@@ -34,12 +34,17 @@ unsigned worker_count(unsigned wanted) {
 constexpr std::size_t kReadingThreads = 8;
 // Listings are apart from both: one of all channels takes long where there are many.
 constexpr std::size_t kListingThreads = 2;
+// For operators: one may wait for workers while the other tells how they are.
+constexpr std::size_t kAdminThreads = 2;
+constexpr std::size_t kMaxAdminRequests = 64;
 
 /// Descriptors that are no clients': of the database, of event loops, of files that are read.
 std::size_t descriptors_of_others(const ServerOptions& options) {
   constexpr std::size_t kPerWorker = 8;
   constexpr std::size_t kFiles = 48;
-  return kFiles + kPerWorker * worker_count(options.workers) + ConnectionCounts::kMaxForProbes;
+  constexpr std::size_t kOperators = 34;  // see Worker, and the listing of descriptors
+  return kFiles + (options.admin_address.empty() ? 0 : kOperators) +
+         kPerWorker * worker_count(options.workers) + ConnectionCounts::kMaxForProbes;
 }
 
 /// No more than there are descriptors for, since probes must be answered; and if that is the bound,
@@ -82,21 +87,22 @@ std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
 
 Server::Server(ServerOptions options, Store& store)
     : options_(std::move(options)),
+      store_(store),
       backplane_(random_node()),
-      directory_(store, backplane_, system_clock(), options_.quotas),
+      directory_(store_, backplane_, system_clock(), options_.quotas),
       ice_servers_(make_ice_servers(options_.ice_file)),
       flight_recorder_(system_clock()),
       operator_key_(make_operator_key(options_.operator_key_file)),
       traces_(flight_recorder_, backplane_.presence(), operator_key_.get()),
       jwt_(make_jwt_verifier(options_.jwt)),
-      authenticator_(store, jwt_.get()),
+      authenticator_(store_, jwt_.get()),
       key_guard_(options_.key_guard),
       connection_counts_(make_connection_counts(options_)),
       connection_rate_(options_.connections_per_second, options_.connection_burst),
       user_counts_(options_.users),
       origins_(options_.origins),
       site_(make_site(options_.www_directory)),
-      rest_api_(directory_, store, authenticator_, key_guard_, user_counts_,
+      rest_api_(directory_, store_, authenticator_, key_guard_, user_counts_,
                 backplane_.voice_presence(), options_.hub.max_json_depth, ice_servers_.get(),
                 &traces_),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
@@ -106,21 +112,33 @@ Server::Server(ServerOptions options, Store& store)
   check_address_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
   const unsigned workers = worker_count(options_.workers);
+  if (!options_.admin_address.empty()) {
+    admin_api_ = std::make_unique<AdminApi>(AdminApi::Sources{workers_, store_, key_guard_,
+                                                              backplane_, operator_key_.get(),
+                                                              phase_, options_.max_held_bytes});
+    admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
+  }
   const SharedServices services{
-      options_,         backplane_,   rest_api_,     ice_servers_.get(), flight_recorder_,
-      authenticator_,   pool_,        listing_pool_, write_pool_,        connection_counts_,
-      connection_rate_, user_counts_, key_guard_,    origins_,           site_.get(),
-      phase_,           workers};
+      options_,         backplane_,   rest_api_,        ice_servers_.get(), flight_recorder_,
+      authenticator_,   pool_,        listing_pool_,    write_pool_,        connection_counts_,
+      connection_rate_, user_counts_, key_guard_,       origins_,           site_.get(),
+      phase_,           workers,      admin_api_.get(), admin_pool_.get()};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
+  }
+  if (admin_api_ != nullptr) {
+    const asio::ip::tcp::endpoint wanted(asio::ip::make_address(options_.admin_address),
+                                         options_.admin_port);
+    check_address_is_free(wanted);
+    admin_endpoint_ = workers_.front()->listen_for_operators(wanted);
   }
   if (connection_counts_.max_in_total() < options_.max_connections) {
     spdlog::info("there are descriptors for {} connections", connection_counts_.max_in_total());
   }
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
-    watch_ = std::make_unique<CredentialWatch>(store, authenticator_, ice_servers_.get(), [this] {
+    watch_ = std::make_unique<CredentialWatch>(store_, authenticator_, ice_servers_.get(), [this] {
       for (const auto& worker : workers_) worker->request_close_of_revoked();
     });
   } catch (...) {
@@ -159,6 +177,7 @@ void Server::end() {
   pool_.stop();
   listing_pool_.stop();
   write_pool_.stop();
+  if (admin_pool_ != nullptr) admin_pool_->stop();
 }
 
 void Server::stop() {

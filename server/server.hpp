@@ -4,15 +4,18 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "admin_api.hpp"
 #include "authenticator.hpp"
 #include "blocking_pool.hpp"
 #include "connection_counts.hpp"
 #include "credential_watch.hpp"
 #include "ice_servers.hpp"
 #include "key_guard.hpp"
+#include "metered_store.hpp"
 #include "operator_key.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
@@ -44,6 +47,8 @@ class Server {
 
   /// Where it listens; tells the port that port 0 became.
   asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
+  /// The same for operators, if they are listened for.
+  std::optional<asio::ip::tcp::endpoint> admin_endpoint() const { return admin_endpoint_; }
 
   /// Reads the certificate and its key again, for connections to come; throws TlsContext::Error and
   /// goes on with the present one if that fails. Does nothing without TLS.
@@ -66,6 +71,7 @@ class Server {
  private:
   const ServerOptions options_;
   std::atomic<ServicePhase> phase_{ServicePhase::serving};
+  MeteredStore store_;
   InProcessBackplane backplane_;
   Directory directory_;
   std::unique_ptr<IceServers> ice_servers_;  // if there are some
@@ -84,8 +90,11 @@ class Server {
   BlockingPool pool_;
   BlockingPool listing_pool_;
   BlockingPool write_pool_;
+  std::unique_ptr<AdminApi> admin_api_;  // if operators are listened for
+  std::unique_ptr<BlockingPool> admin_pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;
+  std::optional<asio::ip::tcp::endpoint> admin_endpoint_;
   std::vector<std::thread> threads_;
   std::unique_ptr<CredentialWatch> watch_;
 };

@@ -11,6 +11,7 @@ namespace {
 
 // In a ping that asks whether what was sent before has arrived.
 constexpr std::string_view kEcho = "echo";
+constexpr std::uint16_t kNoCloseFrame = 1006;
 
 /// A signaling client is told of a message that is too large; in a voice room it is closed (1009).
 OversizePolicy oversize_policy(Endpoint endpoint) {
@@ -36,6 +37,7 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceP
     case Endpoint::readyz:
     case Endpoint::schema:
     case Endpoint::websocket_schema:
+    case Endpoint::metrics:
       break;
   }
   return Session();
@@ -71,12 +73,18 @@ std::error_code WebSocketSession::join(const Route& route, Identity user, VoiceP
   auto session = open_session(connection_.worker().hub(), route, std::move(user), protocol, *this);
   if (!session) return session.error();
   session_ = *std::move(session);
+  is_joined_ = true;
+  counters().connections[static_cast<std::size_t>(protocol_of(endpoint_))].add();
   spdlog::debug("{} connection of user {} opened", name(), place_.user().value);
   return {};
 }
 
 WebSocketSession::~WebSocketSession() {
   session_.lose();
+  if (is_joined_) {
+    count_close(kNoCloseFrame);
+    counters().connections[static_cast<std::size_t>(protocol_of(endpoint_))].subtract();
+  }
   const Drops& drops = connection_.drops();
   if (drops.frames > 0) {
     spdlog::info("{} connection of user {} closed; it was too slow for {} frames ({} bytes)",
@@ -123,6 +131,7 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
     case Type::need_more:
       return;
     case Type::message:
+      count_message(event);
       if (!is_within_rates(event.payload.size())) return;
       return session_.receive(event.kind, std::move(event.payload));
     case Type::too_large:
@@ -136,6 +145,7 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
       return;
     case Type::close:
       session_.leave();
+      count_close(event.code);
       if (!is_closing_) connection_.write_last(encode_close_reply(event.code));
       return connection_.finish();
     case Type::failed:
@@ -143,8 +153,23 @@ void WebSocketSession::on_event(WebSocketCodec::Event event) {
   }
 }
 
+void WebSocketSession::count_message(const WebSocketCodec::Event& event) {
+  const auto kind = static_cast<std::size_t>(event.kind);
+  counters().messages[static_cast<std::size_t>(protocol_of(endpoint_))][kind].add();
+  if (endpoint_ == Endpoint::voice_socket && event.kind == FrameKind::binary) {
+    connection_.worker().latency_sampler().on_media(event.payload, last_received_);
+  }
+}
+
+void WebSocketSession::count_close(std::uint16_t code) noexcept {
+  if (!std::exchange(is_close_counted_, true)) counters().count_close(code);
+}
+
+WorkerCounters& WebSocketSession::counters() noexcept { return connection_.worker().counters(); }
+
 void WebSocketSession::fail(CloseCode code, std::string_view reason) {
   session_.leave();
+  count_close(static_cast<std::uint16_t>(code));
   if (!is_closing_) connection_.write_last(encode_close(code, reason));
   connection_.finish();
 }
@@ -193,6 +218,7 @@ void WebSocketSession::send(const Frame& frame) noexcept {
 void WebSocketSession::begin_close(CloseCode code, std::string_view reason) {
   if (is_closing_) return;
   is_closing_ = true;
+  count_close(static_cast<std::uint16_t>(code));
   session_.leave();
   connection_.write_last(encode_close(code, reason));
   close_deadline_ = connection_.worker().now() + connection_.worker().options().deadlines.close;

@@ -13,6 +13,7 @@
 #include "user_counts.hpp"
 #include "voicechan/hub.hpp"
 #include "websocket_codec.hpp"
+#include "worker_counters.hpp"
 
 namespace voicechan::server {
 
@@ -52,12 +53,16 @@ class WebSocketSession final : public Protocol, private Transport {
   const void* hot_memory() const noexcept override { return connection_.hot_memory(); }
 
   void on_event(WebSocketCodec::Event event);
+  void count_message(const WebSocketCodec::Event& event);
   void on_ping(const std::string& payload);
   bool is_within_rates(std::size_t bytes);
   bool is_control_flood();
   /// Closes without reading on.
   void fail(CloseCode code, std::string_view reason);
   void begin_close(CloseCode code, std::string_view reason);
+  /// Counts the WebSocket as ended, once.
+  void count_close(std::uint16_t code) noexcept;
+  WorkerCounters& counters() noexcept;
 
   Connection& connection_;
   WebSocketCodec codec_;
@@ -65,6 +70,8 @@ class WebSocketSession final : public Protocol, private Transport {
   const std::shared_ptr<const LiveCredential> credential_;
   const UserCounts::Place place_;
   const Endpoint endpoint_;
+  bool is_joined_ = false;  // and counted
+  bool is_close_counted_ = false;
   bool is_closing_ = false;            // our close frame is queued; we wait for the peer's
   std::unique_ptr<std::string> pong_;  // to the newest ping that could not be answered yet
   InboundMeter meter_;

@@ -24,6 +24,8 @@ constexpr std::size_t kReadBufferBytes = 64 * 1024;
 // How soon a connection that holds media back is looked at again; half of what a frame lasts.
 constexpr std::chrono::milliseconds kHoldBack{10};
 constexpr std::chrono::milliseconds kDrainStep{10};
+// Connections of operators, beside those of clients.
+constexpr std::size_t kMaxOperators = 32;
 
 /// How long WebSockets are told to go. If nobody said so: a thousand a second is no burden for
 /// those who take them on, and those who want to stop a server do not want to wait.
@@ -70,7 +72,9 @@ InboundRates signaling_rates(const ServerOptions& options) {
 Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& endpoint,
                std::shared_ptr<const TlsContext> tls)
     : services_(services),
-      budget_(services.options.max_held_bytes / services.worker_count),
+      latency_sampler_(counters_.delivery_latency),
+      max_held_bytes_(services.options.max_held_bytes / services.worker_count),
+      budget_(max_held_bytes_),
       outbox_limits_(limits_within(services.options, budget_)),
       inbound_rates_(services.options.inbound),
       signaling_rates_(signaling_rates(services.options)),
@@ -83,6 +87,8 @@ Worker::Worker(const SharedServices& services, const asio::ip::tcp::endpoint& en
       read_buffer_(kReadBufferBytes),
       tls_(std::move(tls)),
       plaintext_buffer_(tls_ == nullptr ? 0 : kReadBufferBytes + TlsStream::kMaxCarriedBytes),
+      drop_log_(&counters_.dropped_frames),
+      operator_counts_(kMaxOperators, kMaxOperators),
       listener_(io_, endpoint, [this](asio::ip::tcp::socket socket, const ClientAddress& address) {
         adopt(std::move(socket), address);
       }) {}
@@ -94,8 +100,17 @@ Worker::~Worker() {
   connections_.clear();
 }
 
+asio::ip::tcp::endpoint Worker::listen_for_operators(const asio::ip::tcp::endpoint& endpoint) {
+  operator_listener_.emplace(io_, endpoint,
+                             [this](asio::ip::tcp::socket socket, const ClientAddress& address) {
+                               adopt_operator(std::move(socket), address);
+                             });
+  return operator_listener_->local_endpoint();
+}
+
 void Worker::run() {
   listener_.start();
+  if (operator_listener_) operator_listener_->start();
   arm_timer();
   while (!is_ending_) {
     try {
@@ -127,11 +142,13 @@ void Worker::end_turn(bool has_more) {
   if (stall_guard_.may_judge(now_, has_more)) wheel_.advance(now_);
   const MonotonicTime next_tick = hub_->tick(now_);
   recheck_held_back();
+  if (latency_sampler_.is_active()) latency_sampler_.find_listener(dirty_, now_);
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     if (i + 2 < dirty_.size()) dirty_[i + 2]->fetch_for_flush();
     dirty_[i]->flush();
   }
   dirty_.clear();
+  if (latency_sampler_.is_active()) latency_sampler_.look_at_listener();
   arm_next_turn(std::min(next_tick, held_back_until_));
   wire_.forget();
   drop_log_.report(now_);
@@ -159,6 +176,7 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
   if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
     return refuse(std::move(socket), address, *reason);
   }
+  counters_.accepted.add();
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
   connection->set_late(!admits_connections(phase()));
@@ -172,6 +190,19 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
   }
   connections_.insert(connection);  // what is in there has a protocol
   connection->start(std::move(protocol), std::move(tls));
+}
+
+void Worker::adopt_operator(asio::ip::tcp::socket socket, const ClientAddress& address) {
+  auto place = operator_counts_.try_add(address);
+  if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
+    return refuse(std::move(socket), address, *reason);
+  }
+  auto connection = std::make_shared<Connection>(
+      *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
+  connection->set_late(true);  // nobody waits for its end
+  auto protocol = std::make_unique<HttpSession>(*connection, HttpSession::For::operators);
+  connections_.insert(connection);
+  connection->start(std::move(protocol));
 }
 
 void Worker::serve(Connection& connection, std::string unread) {
@@ -207,6 +238,7 @@ std::variant<ConnectionCounts::Place, ConnectionCounts::Refusal> Worker::take_pl
 
 void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
                     ConnectionCounts::Refusal reason) {
+  counters_.refused[static_cast<std::size_t>(reason)].add();
   asio::error_code ignored;
   const int descriptor = socket.release(ignored);
   switch (reason) {
@@ -233,8 +265,20 @@ void Worker::retire(Connection& connection) {
 void Worker::arm_timer() {
   timer_.expires_after(DeadlineWheel::kGranularity);
   timer_.async_wait([this](asio::error_code error) {
-    if (!error) arm_timer();
+    if (error) return;
+    const auto lag = std::chrono::steady_clock::now() - timer_.expiry();
+    counters_.loop_lag.record(lag);
+    counters_.lag_nanoseconds.set(static_cast<std::uint64_t>(std::max(lag, lag.zero()).count()));
+    publish_counts();
+    arm_timer();
   });
+}
+
+void Worker::publish_counts() {
+  counters_.deliveries.set(deliveries_);
+  counters_.sent_bytes.set(sent_bytes_);
+  counters_.held_bytes.set(max_held_bytes_ - budget_.free_bytes());
+  counters_.resumes.set(hub_->resume_count());
 }
 
 void Worker::add_held_back(std::shared_ptr<Connection> connection) {
@@ -324,6 +368,7 @@ void Worker::cut_what_is_left() {
   end_turn(false);
   for (const auto& connection : left) connection->abort("the server stops");
   listener_.close();
+  if (operator_listener_) operator_listener_->close();
 }
 
 void Worker::request_close_of_revoked() {

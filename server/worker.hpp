@@ -5,6 +5,7 @@
 #include <asio/steady_timer.hpp>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "ice_servers.hpp"
 #include "inbound_meter.hpp"
 #include "key_guard.hpp"
+#include "latency_sampler.hpp"
 #include "listener.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
@@ -33,8 +35,11 @@
 #include "user_counts.hpp"
 #include "voicechan/flight_recorder.hpp"
 #include "voicechan/hub.hpp"
+#include "worker_counters.hpp"
 
 namespace voicechan::server {
+
+class AdminApi;
 
 /// What all workers share; each member is thread-safe or immutable.
 struct SharedServices {
@@ -55,6 +60,8 @@ struct SharedServices {
   const StaticSite* site;  // null: there is none
   const std::atomic<ServicePhase>& phase;
   unsigned worker_count;
+  AdminApi* admin_api;       // null, as what follows, where nobody listens for operators
+  BlockingPool* admin_pool;  // for them, so that they are served when clients are too many
 };
 
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
@@ -71,6 +78,9 @@ class Worker {
   ~Worker();
 
   asio::ip::tcp::endpoint local_endpoint() const { return listener_.local_endpoint(); }
+
+  /// Listens for operators, too (`AdminApi`); returns where. To be called before `run`.
+  asio::ip::tcp::endpoint listen_for_operators(const asio::ip::tcp::endpoint& endpoint);
 
   /// Runs the loop until `request_end`.
   void run();
@@ -143,6 +153,15 @@ class Worker {
   WireBuffer& wire() noexcept { return wire_; }
   DropLog& drop_log() noexcept { return drop_log_; }
 
+  /// Changed by this worker's thread only, read by any.
+  WorkerCounters& counters() noexcept { return counters_; }
+  const WorkerCounters& counters() const noexcept { return counters_; }
+  LatencySampler& latency_sampler() noexcept { return latency_sampler_; }
+  /// A frame has been queued for one connection; so many bytes were sent. On every delivery's way:
+  /// the counters get them later.
+  void count_delivery() noexcept { ++deliveries_; }
+  void count_sent(std::size_t bytes) noexcept { sent_bytes_ += bytes; }
+
   void add_dirty(Connection& connection) { dirty_.push_back(&connection); }
   /// Has the connection looked at again in some milliseconds.
   void add_held_back(std::shared_ptr<Connection> connection);
@@ -153,6 +172,7 @@ class Worker {
   void begin_turn() noexcept;
   /// `has_more`: perhaps not all that was ready has been handled.
   void end_turn(bool has_more);
+  void adopt_operator(asio::ip::tcp::socket socket, const ClientAddress& address);
   void adopt(asio::ip::tcp::socket socket, const ClientAddress& address);
   std::variant<ConnectionCounts::Place, ConnectionCounts::Refusal> take_place(
       const ClientAddress& address);
@@ -166,10 +186,16 @@ class Worker {
   void cut_what_is_left();
   void close_revoked();
   void arm_timer();
+  void publish_counts();
   void recheck_held_back();
   void arm_next_turn(MonotonicTime deadline);
 
   SharedServices services_;
+  WorkerCounters counters_;
+  LatencySampler latency_sampler_;
+  std::uint64_t deliveries_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  const std::size_t max_held_bytes_;
   MemoryBudget budget_;
   const OutboxLimits outbox_limits_;
   const InboundRates inbound_rates_;
@@ -187,12 +213,14 @@ class Worker {
   std::vector<std::uint8_t> plaintext_buffer_;
   WireBuffer wire_;
   DropLog drop_log_;
+  ConnectionCounts operator_counts_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
   std::vector<std::shared_ptr<Connection>> held_back_;  // some are closed by now
   MonotonicTime held_back_until_ = MonotonicTime::max();
   std::vector<std::shared_ptr<Connection>> retired_;
   Listener listener_;
+  std::optional<Listener> operator_listener_;
   MonotonicTime now_{};
   MonotonicTime turn_ended_{};    // the last one
   std::shared_ptr<Drain> drain_;  // while there is one that is not done

@@ -298,6 +298,27 @@ TEST_P(HubVoiceMembersTest, AllMembersAreListedInPages) {
   EXPECT_EQ(rest.members.back().user.username, "user9");
 }
 
+TEST_P(HubVoiceMembersTest, AllRoomsAreListedInPages) {
+  VoicePresence& presence = system.backplane().voice_presence();
+  std::vector<ClientPtr> clients;
+  for (const char* room : {"c", "a", "b", "a"}) clients.push_back(system.join_voice(0, room));
+  clients.push_back(system.join_voice_with_members(1, 9, "a"));
+  EXPECT_EQ(presence.totals().rooms, 3u);
+  EXPECT_EQ(presence.totals().members, 5u);
+  const auto first = presence.list_rooms("", 2);
+  ASSERT_EQ(first.rooms.size(), 2u);
+  EXPECT_TRUE(first.has_more);
+  EXPECT_EQ(first.rooms[0].name, "a");
+  EXPECT_EQ(first.rooms[0].members, 3u);
+  const auto rest = presence.list_rooms("b", 2);
+  ASSERT_EQ(rest.rooms.size(), 1u);
+  EXPECT_FALSE(rest.has_more);
+  EXPECT_EQ(rest.rooms[0].name, "c");
+  clients.clear();
+  EXPECT_EQ(presence.totals().rooms, 0u);
+  EXPECT_EQ(presence.totals().members, 0u);
+}
+
 TEST_P(HubVoiceMembersTest, NothingIsLeftWhenAllAreGone) {
   {
     auto ann = watch(0);

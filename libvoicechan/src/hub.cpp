@@ -206,4 +206,6 @@ MonotonicTime Hub::tick(MonotonicTime now) { return impl_->tick(now); }
 
 std::size_t Hub::session_count() const noexcept { return impl_->session_count(); }
 
+std::uint64_t Hub::resume_count() const noexcept { return impl_->resume_count(); }
+
 }  // namespace voicechan

@@ -147,6 +147,7 @@ class Hub::Impl final : public BackplaneReceiver {
   }
 
   std::size_t session_count() const noexcept { return sessions_.size(); }
+  std::uint64_t resume_count() const noexcept { return resume_count_; }
   const HubOptions& options() const noexcept { return options_; }
 
   void on_publish(std::string_view group, const Frame& frame) noexcept override;
@@ -244,6 +245,7 @@ class Hub::Impl final : public BackplaneReceiver {
   VoicePresence* voice_presence_ = nullptr;        // once attached
   std::vector<Groups::iterator> paced_;            // groups that hold frames back
   std::uint64_t last_receipt_ = 0;
+  std::uint64_t resume_count_ = 0;
   MonotonicTime now_{};
 };
 

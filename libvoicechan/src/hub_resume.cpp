@@ -184,6 +184,7 @@ std::optional<ResumeFailure> Hub::Impl::cut_off(State& session, std::uint64_t se
 }
 
 void Hub::Impl::connect(State& session, Transport& connection, std::uint64_t seq) {
+  ++resume_count_;
   Resumption& resumption = *session.signaling->resumption;
   if (resumption.waits) waiting_.erase(*std::exchange(resumption.waits, std::nullopt));
   resumption.transport.connect(connection, seq);

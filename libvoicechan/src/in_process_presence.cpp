@@ -36,6 +36,7 @@ Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::si
            compose_peer_joined(name, room.revision, peer)});
   room.numbers.emplace(peer.id, peer.since);
   room.peers.emplace(peer.since, std::make_shared<const Peer>(peer));
+  ++peer_count_;
   return room.roster();
 }
 
@@ -60,6 +61,7 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
   const std::uint64_t since = number->second;
   room.peers.erase(since);
   room.numbers.erase(number);
+  --peer_count_;
   if (room.peers.empty()) {
     last_ended_ = std::max(last_ended_, room.revision);
     rooms_.erase(found);
@@ -99,6 +101,22 @@ std::optional<std::vector<RosterChange>> InProcessPresence::changes_since(
   const std::uint64_t missing = present - revision;
   if (missing > known.size()) return std::nullopt;
   return Changes(known.end() - static_cast<std::ptrdiff_t>(missing), known.end());
+}
+
+RoomTotals InProcessPresence::totals() const {
+  const MutexLock lock(mutex_);
+  return {rooms_.size(), peer_count_};
+}
+
+RoomPage InProcessPresence::list_rooms(std::string_view after, std::size_t limit) const {
+  const MutexLock lock(mutex_);
+  RoomPage page;
+  auto place = rooms_.upper_bound(after);
+  for (; place != rooms_.end() && page.rooms.size() < limit; ++place) {
+    page.rooms.push_back({place->first, place->second.peers.size()});
+  }
+  page.has_more = place != rooms_.end();
+  return page;
 }
 
 }  // namespace voicechan

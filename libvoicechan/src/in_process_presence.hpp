@@ -28,6 +28,8 @@ class InProcessPresence final : public Presence {
   Roster roster(const RoomName& room) const override;
   std::optional<std::vector<RosterChange>> changes_since(const RoomName& room,
                                                          std::uint64_t revision) const override;
+  RoomTotals totals() const override;
+  RoomPage list_rooms(std::string_view after, std::size_t limit) const override;
 
  private:
   struct Room {
@@ -44,6 +46,7 @@ class InProcessPresence final : public Presence {
 
   Backplane* const backplane_;
   mutable Mutex mutex_;
+  std::size_t peer_count_ VOICECHAN_GUARDED_BY(mutex_) = 0;
   std::map<std::string, Room, std::less<>> rooms_ VOICECHAN_GUARDED_BY(mutex_);
   // The greatest revision of a room that has ended. New ones go on from there: a change of an
   // earlier room of that name may still be on its way to a hub.

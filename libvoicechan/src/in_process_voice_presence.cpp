@@ -84,6 +84,7 @@ VoicePresence::Entry InProcessVoicePresence::enter(const RoomName& name, Identit
             {member.since, compose_member_joined(name.str(), member, false)});
   }
   room.members.add(std::move(member));
+  ++member_count_;
   return entry;
 }
 
@@ -94,6 +95,7 @@ void InProcessVoicePresence::leave(std::string_view name, std::uint64_t since,
   Room& room = place->second;
   ++room.revision;
   room.members.remove(since);
+  --member_count_;
   if (room.members.size() == 0) {
     last_revision_ = std::max(last_revision_, room.revision);
     rooms_.erase(place);
@@ -134,6 +136,31 @@ VoiceMemberPage InProcessVoicePresence::list(const RoomName& name, std::uint64_t
   VoiceMemberPage page{place->second.revision, place->second.members.after(after, wanted), false};
   page.has_more = page.members.size() > limit;
   if (page.has_more) page.members.pop_back();
+  return page;
+}
+
+RoomTotals InProcessVoicePresence::totals() const {
+  const MutexLock lock(mutex_);
+  return {rooms_.size(), member_count_};
+}
+
+/// Rooms are not kept in order, since each join looks one up. Nobody lists them often.
+RoomPage InProcessVoicePresence::list_rooms(std::string_view after, std::size_t limit) const {
+  using Place = decltype(rooms_)::const_pointer;
+  const MutexLock lock(mutex_);
+  std::vector<Place> behind;
+  for (const auto& place : rooms_) {
+    if (place.first > after) behind.push_back(&place);
+  }
+  const std::size_t count = std::min(limit, behind.size());
+  std::partial_sort(behind.begin(), behind.begin() + static_cast<std::ptrdiff_t>(count),
+                    behind.end(), [](Place a, Place b) { return a->first < b->first; });
+  RoomPage page;
+  page.has_more = behind.size() > count;
+  behind.resize(count);
+  for (const Place place : behind) {
+    page.rooms.push_back({place->first, place->second.members.size()});
+  }
   return page;
 }
 

@@ -29,6 +29,8 @@ class InProcessVoicePresence final : public VoicePresence {
   void leave(std::string_view room, std::uint64_t since, bool watches) noexcept override;
   Answer changes_since(std::string_view room, std::uint64_t revision) const override;
   VoiceMemberPage list(const RoomName& room, std::uint64_t after, std::size_t limit) const override;
+  RoomTotals totals() const override;
+  RoomPage list_rooms(std::string_view after, std::size_t limit) const override;
 
  private:
   /// Members in the order of coming. Places of those who left are closed when they are the half.
@@ -77,6 +79,7 @@ class InProcessVoicePresence final : public VoicePresence {
   // Of a room that has gone: one of the same name goes on from there, so that what is still under
   // way of the old one is not taken for news of the new one.
   std::uint64_t last_revision_ VOICECHAN_GUARDED_BY(mutex_) = 0;
+  std::size_t member_count_ VOICECHAN_GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::string, Room> rooms_ VOICECHAN_GUARDED_BY(mutex_);
 };
 

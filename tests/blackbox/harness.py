@@ -115,6 +115,7 @@ class Server:
         self._stderr_path = os.path.join(self.directory, "stderr")
         self._ready = threading.Event()
         self.host = self.port = None
+        self.admin_host = self.admin_port = None  # with --admin-listen
 
         def prepare():
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -136,6 +137,9 @@ class Server:
         with self.process.stdout as stream:
             for line in stream:
                 self.stdout += line
+                match = re.match(r"^for operators on http://(.+):(\d+)$", line.rstrip("\n"))
+                if match:
+                    self.admin_host, self.admin_port = match[1].strip("[]"), int(match[2])
                 match = re.match(r"^listening on https?://(.+):(\d+)$", line.rstrip("\n"))
                 if match:
                     self.host, self.port = match[1].strip("[]"), int(match[2])
@@ -169,6 +173,9 @@ class Server:
 
     def http(self, path):
         return f"http://{self.host}:{self.port}{path}"
+
+    def admin(self, path):
+        return f"http://{self.admin_host}:{self.admin_port}{path}"
 
     def ws(self, path, is_tls=False):
         return f"{'wss' if is_tls else 'ws'}://{self.host}:{self.port}{path}"

@@ -175,6 +175,9 @@ class VOICECHAN_API Hub {
   /// Those that wait to be resumed included.
   std::size_t session_count() const noexcept;
 
+  /// How often a signaling session of this hub went on over another connection.
+  std::uint64_t resume_count() const noexcept;
+
  private:
   friend class Session;
   class Impl;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "voicechan/export.hpp"
@@ -12,6 +13,7 @@
 #include "voicechan/model.hpp"
 #include "voicechan/peer_id.hpp"
 #include "voicechan/result.hpp"
+#include "voicechan/room_page.hpp"
 
 namespace voicechan {
 
@@ -81,6 +83,11 @@ class VOICECHAN_API Presence {
   /// it is the same. Nothing if they are not known any more, or it has not been yet.
   virtual std::optional<std::vector<RosterChange>> changes_since(const RoomName& room,
                                                                  std::uint64_t revision) const = 0;
+
+  virtual RoomTotals totals() const = 0;
+
+  /// Rooms with a name behind `after`, `limit` of them at most.
+  virtual RoomPage list_rooms(std::string_view after, std::size_t limit) const = 0;
 };
 
 }  // namespace voicechan

@@ -10,6 +10,7 @@
 #include "voicechan/export.hpp"
 #include "voicechan/frame.hpp"
 #include "voicechan/model.hpp"
+#include "voicechan/room_page.hpp"
 
 namespace voicechan {
 
@@ -91,6 +92,11 @@ class VOICECHAN_API VoicePresence {
   /// Those who came after the revision `after`, `limit` of them at most.
   virtual VoiceMemberPage list(const RoomName& room, std::uint64_t after = 0,
                                std::size_t limit = kNoLimit) const = 0;
+
+  virtual RoomTotals totals() const = 0;
+
+  /// Rooms with a name behind `after`, `limit` of them at most.
+  virtual RoomPage list_rooms(std::string_view after, std::size_t limit) const = 0;
 };
 
 }  // namespace voicechan

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "key_guard.hpp"
+#include "metered_store.hpp"
+#include "voicechan/backplane.hpp"
+#include "worker_counters.hpp"
+
+namespace voicechan::server {
+
+/// What `/metrics` shows, in the text format of Prometheus (version 0.0.4). The numbers of all
+/// workers are added up when they are asked for. Thread-safe.
+class Metrics {
+ public:
+  /// All of them must outlive it. `max_held_bytes` is of the process.
+  Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
+          const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes);
+  ~Metrics();
+
+  static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
+  std::string render() const;
+
+ private:
+  class Collector;
+  std::unique_ptr<Collector> collector_;
+};
+
+}  // namespace voicechan::server

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+"""What /metrics shows: Prometheus' own tool finds nothing to complain about, and what clients do
+moves every number."""
+
+import asyncio
+import json
+import re
+import subprocess
+import time
+import unittest
+
+import aiohttp
+
+from harness import (CHANNELS, NOTIFICATIONS, SCALE, SIGNALING, Case, User, WriteLock, eventually,
+                     voice, within)
+
+SAMPLE = re.compile(r"^([a-z_]+)(\{.*\})? (\S+)$")
+TYPE = re.compile(r"^# TYPE (\S+) (\S+)$")
+# These say how the server was made and started.
+CONSTANT = {"voicechan_build_info", "voicechan_max_held_bytes", "process_start_time_seconds",
+            "process_max_fds"}
+
+
+def parse(text):
+    """Samples by name with labels, as {'x_total{a="b"}': 1.0}; types by name."""
+    samples, types = {}, {}
+    for line in text.splitlines():
+        if match := TYPE.match(line):
+            types[match[1]] = match[2]
+        elif not line.startswith("#"):
+            match = SAMPLE.match(line)
+            assert match, line
+            samples[match[1] + (match[2] or "")] = float(match[3])
+    return samples, types
+
+
+class MetricsCase(Case):
+    async def get(self, path="/metrics", method="GET", **arguments):
+        async with aiohttp.ClientSession() as session:
+            async with session.request(method, self.server.admin(path), **arguments) as response:
+                return response, await response.text()
+
+    async def scrape(self):
+        response, text = await self.get()
+        self.assertEqual(response.status, 200, text)
+        self.assertEqual(response.headers["Content-Type"],
+                         "text/plain; version=0.0.4; charset=utf-8")
+        self.text = text
+        return parse(text)[0]
+
+    async def value(self, sample):
+        return (await self.scrape()).get(sample, 0)
+
+    async def shows(self, sample, value):
+        async def does():
+            return await self.value(sample) == value
+        await eventually(does, f"{sample} is {value}")
+
+
+class MetricsTest(MetricsCase):
+    def setUp(self):
+        self.server = self.start("--workers", "2", "--admin-listen", "127.0.0.1:0",
+                                 "--max-connections-per-address", "20",
+                                 "--max-queued-media-bytes", "100000", "--write-timeout", "60",
+                                 "--max-media-age", "60", "--pacing-window", "0")
+        self.alice, self.bob = map(self.server.add_user, ("alice", "bob"))
+
+    @within(60)
+    async def test_clients_move_every_number(self):
+        before = await self.scrape()
+        talk = asyncio.create_task(self.overfill_a_slow_listener())
+        await self.create_channel(self.alice)
+        self.assertEqual((await self.rest("GET", CHANNELS, User(0, "", "wrong"))).status, 401)
+        await self.resume_a_session()
+        leaver = await self.connect(voice("room"), self.bob)
+        await leaver.close(1000)
+        members = await self.members("room", 2, self.alice)
+        for _ in range(130):  # one in 64 is timed, on each worker
+            for member, other in (members, members[::-1]):
+                await member.send(b"audio")
+                await self.next(other)
+        await self.connect(NOTIFICATIONS, self.bob)
+        await talk
+        with WriteLock(self.server.db):
+            answer = await self.rest("POST", CHANNELS, self.alice, json={"name": "locked"})
+            self.assertEqual(answer.status, 503)
+        await self.exceed_the_connections()
+        # What a worker counts on every delivery's way is to be seen a moment later.
+        names = set(parse(self.text)[1]) - CONSTANT
+
+        async def have_moved():
+            after = await self.scrape()
+            self.still = names - {
+                name for name in names
+                if any(after[key] != before.get(key, 0) for key in after
+                       if re.split(r"_(?:bucket|count|sum)\{|\{|$", key)[0] == name)}
+            return not self.still
+        try:
+            await eventually(have_moved, "all have moved")
+        except AssertionError:
+            self.fail(f"nothing moves {self.still}")
+        for name in CONSTANT:
+            self.assertRegex(self.text, rf"(?m)^{name}(\{{.*\}})? [1-9]")
+
+    async def overfill_a_slow_listener(self):
+        deaf = await self.raw_websocket(voice("deaf"), self.bob, receive_buffer=4096, limit=4096)
+        deaf.pause()
+        speaker = await self.connect(voice("deaf"), self.alice)
+        dropped = 'voicechan_dropped_frames_total{reason="overflow"}'
+        while not await self.value(dropped):
+            for _ in range(20):
+                await speaker.send(b"x" * 30000)
+
+        async def is_held():
+            return await self.value("voicechan_held_bytes") > 30000
+        await eventually(is_held, "what waits is counted")
+
+    async def resume_a_session(self):
+        peer = await self.connect(SIGNALING, self.alice)
+        await peer.send(json.dumps({"type": "join", "room": "team", "resume": True}))
+        joined = await self.next_json(peer)
+        peer.transport.abort()
+        again = await self.connect(SIGNALING, self.alice)
+        await again.send(json.dumps({"type": "resume", "key": joined["resume"]["key"],
+                                     "seq": joined["resume"]["seq"]}))
+        self.assertEqual((await self.next_json(again))["type"], "resumed")
+
+    async def exceed_the_connections(self):
+        for _ in range(21):
+            await self.raw()
+        await eventually(lambda: self.value(
+            'voicechan_connections_refused_total{reason="address_full"}'), "refusals are counted")
+
+    async def test_numbers_are_those_of_what_happened(self):
+        members = await self.members("room", 3, self.alice)
+        await self.connect(NOTIFICATIONS, self.bob)
+        for _ in range(10):
+            await members[0].send(b"12345678")
+            await asyncio.gather(self.next(members[1]), self.next(members[2]))
+        await self.shows("voicechan_deliveries_total", 20)
+        await self.shows('voicechan_messages_received_total{protocol="voice",type="binary"}', 10)
+        await self.shows('voicechan_connections{protocol="voice"}', 3)
+        await self.shows('voicechan_connections{protocol="notifications"}', 1)
+        await self.shows('voicechan_rooms{kind="voice"}', 1)
+        await self.shows('voicechan_room_members{kind="voice"}', 3)
+        for member, code in zip(members, (1000, 4000, 1001)):
+            await member.close(code)
+        await self.shows('voicechan_connections{protocol="voice"}', 0)
+        await self.shows('voicechan_rooms{kind="voice"}', 0)
+        await self.shows('voicechan_room_members{kind="voice"}', 0)
+        for code in "1000", "1001", "other":
+            await self.shows(f'voicechan_websocket_closes_total{{code="{code}"}}', 1)
+        connection = await self.raw_websocket(voice("room"), self.alice)
+        connection.abort()
+        await self.shows('voicechan_websocket_closes_total{code="1006"}', 1)
+
+    async def test_latency_is_that_of_the_relay(self):
+        for protocols in (), ("voicechan.v1",):
+            with self.subTest(protocols=protocols):
+                name = "voicechan_delivery_latency_seconds"
+
+                async def measured(kind):
+                    return sum(value for key, value in (await self.scrape()).items()
+                               if key.startswith(f"{name}_{kind}"))
+                count, total = await measured("count"), await measured("sum")
+                members = [await self.connect(voice("room"), self.alice, subprotocols=protocols)
+                           for _ in range(4)]
+                for _ in range(100):
+                    for member in members:
+                        await member.send(b"audio")
+                await eventually(lambda: self.has_more(measured, count), "some have been timed")
+                more = await measured("count") - count
+                self.assertLess((await measured("sum") - total) / more, 0.5 * SCALE)
+                for member in members:
+                    await member.close()
+
+    async def has_more(self, measured, count):
+        return await measured("count") > count
+
+    async def test_promtool_has_nothing_to_say(self):
+        await self.connect(voice("room"), self.alice)
+        await self.scrape()
+        checked = subprocess.run(["promtool", "check", "metrics"], input=self.text, text=True,
+                                 capture_output=True)
+        self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
+
+    async def test_a_scrape_is_quick(self):
+        times = []
+        for _ in range(20):
+            began = time.monotonic()
+            await self.get()
+            times.append(time.monotonic() - began)
+        self.assertLess(min(times), 0.02 * SCALE)
+
+    async def test_clients_do_not_see_it(self):
+        self.assertEqual((await self.rest("GET", "/metrics", self.alice)).status, 404)
+
+    async def test_operators_do_not_see_what_is_for_clients(self):
+        for path in CHANNELS, SIGNALING, voice("room"), "/":
+            response, _ = await self.get(path, headers=self.alice.headers)
+            self.assertEqual(response.status, 404, path)
+
+    async def test_it_is_served_when_clients_are_too_many(self):
+        for _ in range(25):
+            await self.raw()
+        await self.scrape()
+
+    async def test_it_can_only_be_read(self):
+        response, _ = await self.get(method="POST")
+        self.assertEqual((response.status, response.headers["Allow"]), (405, "GET, HEAD, OPTIONS"))
+        response, text = await self.get(method="HEAD")
+        self.assertEqual((response.status, text), (200, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
