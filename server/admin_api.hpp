@@ -1,7 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "client_address.hpp"
@@ -18,7 +21,7 @@ namespace voicechan::server {
 class Worker;
 
 /// What the server shows to those who operate it: the endpoints of `--admin-listen`. Thread-safe.
-/// May block.
+/// May block, but not on a worker's thread: it asks workers.
 class AdminApi {
  public:
   struct Sources {
@@ -39,6 +42,15 @@ class AdminApi {
 
  private:
   HttpResponse show_metrics() const;
+  HttpResponse show_health() const;
+  /// The answer to one who is no operator.
+  std::optional<HttpResponse> refuse(const HttpRequest& request, const ClientAddress& address);
+  HttpResponse list_rooms(const Route& route) const;
+  HttpResponse list_sessions(const Route& route);
+  HttpResponse kick(const std::string& id);
+  /// What `action(worker)` gives on the worker's thread; nothing if that does not come to it.
+  template <class Action>
+  auto ask(Worker& worker, Action action) const -> std::optional<decltype(action(worker))>;
 
   const Sources sources_;
 };

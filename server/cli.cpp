@@ -170,7 +170,8 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->type_name("FILE");
   serve
       .add_option("--operator-key-file", options.operator_key_file,
-                  "Who presents the key in it may see what happened in any signaling room")
+                  "Who presents the key in it may see what happened in any signaling room, and use "
+                  "/admin/ of --admin-listen")
       ->check(not_empty())
       ->type_name("FILE");
   serve
@@ -290,6 +291,41 @@ void add_user_commands(CLI::App& user, CommandLine& line) {
   add("token", "Give a user a new key; the old one ends", CommandLine::Command::user_token, true);
 }
 
+void add_admin_commands(CLI::App& app, CommandLine& line) {
+  AdminCommand& admin = line.admin;
+  const auto add = [&](const char* name, const char* help, CommandLine::Command command) {
+    CLI::App* const sub = app.add_subcommand(name, help);
+    sub->add_option_function<std::string>(
+           "--admin",
+           [&admin](const std::string& text) {
+             parse_listen("--admin", text, admin.address, admin.port);
+           },
+           "Where the server was told to listen for operators (--admin-listen)")
+        ->type_name("ADDR:PORT")
+        ->default_str("127.0.0.1:8001");
+    sub->add_option("--operator-key-file", admin.key_file, "The file that serve was given, too")
+        ->check(not_empty())
+        ->type_name("FILE")
+        ->required();
+    sub->add_flag("--json", admin.is_json, "Print one JSON object a line");
+    sub->callback([&line, command] { line.command = command; });
+    return sub;
+  };
+  add("rooms", "List rooms of a running server", CommandLine::Command::rooms);
+  CLI::App* const sessions =
+      add("sessions", "List WebSockets of a running server", CommandLine::Command::sessions);
+  sessions->add_option("--room", admin.room, "Only those in this room")
+      ->check(not_empty())
+      ->type_name("NAME");
+  sessions->add_option("--user", admin.user, "Only those of this user")
+      ->check(not_empty())
+      ->type_name("NAME");
+  add("kick", "Close a WebSocket of a running server (4403)", CommandLine::Command::kick)
+      ->add_option("ID", admin.session, "As sessions shows it")
+      ->check(not_empty())
+      ->required();
+}
+
 /// What the parts of the line mean together.
 void complete(CommandLine& line) {
   const bool is_serve = line.command == CommandLine::Command::serve ||
@@ -389,13 +425,15 @@ CommandLine parse_command_line(int argc, const char* const* argv, const char* co
   CLI::App* token = app.add_subcommand("token", "Revoke JWTs; works while the server runs");
   token->require_subcommand(0, 1);
   add_token_commands(*token, line);
+  add_admin_commands(app, line);
   OptionSources serve_sources(*serve);
   OptionSources check_sources(*check);
   parse_or_exit(
       app, argc, argv,
       [&] {
         if (app.get_subcommands().empty()) {
-          throw CLI::RequiredError("a command: serve, check-config, user or token");
+          throw CLI::RequiredError(
+              "a command: serve, check-config, user, token, rooms, sessions or kick");
         }
         if (user->parsed() && user->get_subcommands().empty()) {
           throw CLI::RequiredError("a command: user add, list, remove or token");

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "admin_client.hpp"
 #include "command_line_exit.hpp"
 #include "log_format.hpp"
 #include "options.hpp"
@@ -21,6 +22,9 @@ struct CommandLine {
     user_token,
     token_revoke,
     token_list,
+    rooms,
+    sessions,
+    kick,
   };
   Command command = Command::serve;
   std::string database;                                        // a file's path, or ":memory:"
@@ -33,6 +37,7 @@ struct CommandLine {
   LogFormat log_format = LogFormat::text;
   std::string config_file;       // of serve and check-config; empty: none
   std::string effective_config;  // of check-config: what is in force, as TOML
+  AdminCommand admin;  // of rooms, sessions and kick
   ServerOptions server;
 };
 

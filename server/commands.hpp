@@ -18,4 +18,7 @@ int run_user_command(const CommandLine& line);
 /// `token revoke` and `list`.
 int run_token_command(const CommandLine& line);
 
+/// `rooms`, `sessions` and `kick`.
+int run_admin_command(const CommandLine& line);
+
 }  // namespace voicechan::server

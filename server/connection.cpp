@@ -145,6 +145,10 @@ void Connection::close_revoked() {
   run_if_open([this] { protocol_->close_revoked(); });
 }
 
+void Connection::kick() {
+  run_if_open([this] { protocol_->kick(); });
+}
+
 void Connection::on_deadline(MonotonicTime now) noexcept {
   guarded([&] {
     next_check_ = MonotonicTime::max();

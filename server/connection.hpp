@@ -11,6 +11,7 @@
 #include "deadline_wheel.hpp"
 #include "freshness_gate.hpp"
 #include "output.hpp"
+#include "session_view.hpp"
 #include "tls.hpp"
 
 namespace voicechan::server {
@@ -54,6 +55,13 @@ class Protocol {
   /// The credential that let the peer in has been revoked; `close_revoked` is due.
   virtual bool is_revoked() const noexcept { return false; }
   virtual void close_revoked() {}
+
+  /// The number by which operators know a WebSocket; 0: it is none, or is being closed.
+  virtual std::uint64_t session_serial() const noexcept { return 0; }
+  /// What they see of it.
+  virtual SessionView view_session() const { return {}; }
+  /// They do not want it here.
+  virtual void kick() {}
 
   /// For logs: "voice", "http".
   virtual std::string_view name() const noexcept = 0;
@@ -135,6 +143,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// As of the protocol.
   bool is_revoked() const noexcept { return protocol_->is_revoked(); }
   void close_revoked();
+  /// The same.
+  void kick();
+  const Protocol& protocol() const noexcept { return *protocol_; }
 
   /// Writes what waits. Called by the worker at the end of a turn.
   void flush();

@@ -15,6 +15,11 @@ std::string_view detail_of(ServicePhase phase) noexcept {
 
 }  // namespace
 
+std::string_view status_of(ServicePhase phase) noexcept {
+  if (is_ready(phase)) return "ready";
+  return phase == ServicePhase::withdrawn ? "out_of_service" : "draining";
+}
+
 HttpResponse make_health_response(Endpoint endpoint, ServicePhase phase) {
   HttpResponse response;
   if (endpoint == Endpoint::livez) {
@@ -23,8 +28,8 @@ HttpResponse make_health_response(Endpoint endpoint, ServicePhase phase) {
     response.body = R"({"status":"ready"})";
   } else {
     response = make_refusal_response(phase);
-    const char* status = phase == ServicePhase::withdrawn ? "out_of_service" : "draining";
-    response.body = std::string("{\"status\":\"").append(status).append("\",\"detail\":\"");
+    response.body =
+        std::string("{\"status\":\"").append(status_of(phase)).append("\",\"detail\":\"");
     response.body.append(detail_of(phase)).append("\"}");
   }
   return response;

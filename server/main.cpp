@@ -23,6 +23,10 @@ int main(int argc, char** argv) {
       case Command::token_revoke:
       case Command::token_list:
         return run_token_command(line);
+      case Command::rooms:
+      case Command::sessions:
+      case Command::kick:
+        return run_admin_command(line);
     }
     return 2;
   } catch (const voicechan::CommandLineExit& exit) {

@@ -20,8 +20,6 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-constexpr std::array<const char*, kProtocolKinds> kProtocols = {"http", "voice", "signaling",
-                                                                "notifications"};
 constexpr std::array<const char*, WorkerCounters::kKinds> kMessageKinds = {"text", "binary"};
 constexpr std::array<const char*, WorkerCounters::kRefusals> kRefusals = {"full", "address_full",
                                                                           "too_often"};
@@ -123,7 +121,7 @@ class Metrics::Collector final : public prometheus::Collectable {
     families.gauge("voicechan_connections", "Connections that there are, by what they speak.");
     for (std::size_t i = 0; i < kProtocolKinds; ++i) {
       families.add(sum([i](Counters all) -> auto& { return all.connections[i]; }),
-                   {{"protocol", kProtocols[i]}});
+                   {{"protocol", kProtocolNames[i]}});
     }
     families.counter("voicechan_connections_accepted_total", "Connections that were taken on.")
         .add(sum([](Counters all) -> auto& { return all.accepted; }));
@@ -171,7 +169,7 @@ class Metrics::Collector final : public prometheus::Collectable {
     for (std::size_t i = 1; i < kProtocolKinds; ++i) {  // HTTP has none
       for (std::size_t kind = 0; kind < kMessageKinds.size(); ++kind) {
         families.add(sum([ i, kind ](Counters all) -> auto& { return all.messages[i][kind]; }),
-                     {{"protocol", kProtocols[i]}, {"type", kMessageKinds[kind]}});
+                     {{"protocol", kProtocolNames[i]}, {"type", kMessageKinds[kind]}});
       }
     }
     families

@@ -28,7 +28,7 @@ std::string_view first_line(std::string_view text) {
 
 }  // namespace
 
-OperatorKey::OperatorKey(const std::string& path) {
+std::string read_operator_key(const std::string& path) {
   WatchedFile::Content content = WatchedFile(path).read();
   const std::string_view key = first_line(content.text);
   if (content.error.empty() && !is_key(key)) {
@@ -37,8 +37,10 @@ OperatorKey::OperatorKey(const std::string& path) {
   if (!content.error.empty()) {
     throw std::runtime_error("cannot use the operator key in " + path + ": " + content.error);
   }
-  digest_ = digest_key(key);
+  return std::string(key);
 }
+
+OperatorKey::OperatorKey(const std::string& path) : digest_(digest_key(read_operator_key(path))) {}
 
 bool OperatorKey::matches(std::string_view key) const {
   const KeyDigest digest = digest_key(key);

@@ -21,4 +21,7 @@ class OperatorKey {
   KeyDigest digest_;
 };
 
+/// The key in such a file; throws as `OperatorKey`.
+std::string read_operator_key(const std::string& path);
+
 }  // namespace voicechan::server

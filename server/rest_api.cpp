@@ -168,7 +168,7 @@ std::optional<HttpResponse> answer_early(const HttpRequest& request, const Route
   if (route.endpoint == Endpoint::websocket_schema) {
     return make_ok_response(std::string(kAsyncApiDocument));
   }
-  if (request.method != "POST") return std::nullopt;
+  if (request.method != "POST" || route.endpoint == Endpoint::admin_kick) return std::nullopt;
   if (!request.has_body_length) {
     return make_detail_response(411, "A POST needs a Content-Length or a chunked body.");
   }
@@ -273,6 +273,10 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
     case Endpoint::schema:
     case Endpoint::websocket_schema:
     case Endpoint::metrics:
+    case Endpoint::health:
+    case Endpoint::admin_rooms:
+    case Endpoint::admin_sessions:
+    case Endpoint::admin_kick:
       break;
   }
   return make_detail_response(404, "Not found.");

@@ -69,14 +69,24 @@ std::optional<ChannelId> parse_channel_id(std::string_view text) {
 
 std::optional<Route> find_admin_endpoint(const std::vector<std::string>& segments) {
   Route found{};
-  if (segments.size() != 1) return std::nullopt;
-  const std::string& name = segments[0];
-  if (name == "livez") {
+  const std::string area = segments.empty() ? "" : segments[0];
+  const std::string name = segments.size() < 2 ? "" : segments[1];
+  if (segments.size() == 1 && area == "livez") {
     found.endpoint = Endpoint::livez;
-  } else if (name == "readyz") {
+  } else if (segments.size() == 1 && area == "readyz") {
     found.endpoint = Endpoint::readyz;
-  } else if (name == "metrics") {
+  } else if (segments.size() == 1 && area == "metrics") {
     found.endpoint = Endpoint::metrics;
+  } else if (segments.size() == 1 && area == "health") {
+    found.endpoint = Endpoint::health;
+  } else if (segments.size() == 2 && area == "admin" && name == "rooms") {
+    found.endpoint = Endpoint::admin_rooms;
+  } else if (segments.size() == 2 && area == "admin" && name == "sessions") {
+    found.endpoint = Endpoint::admin_sessions;
+  } else if (segments.size() == 4 && area == "admin" && name == "sessions" &&
+             segments[3] == "kick") {
+    found.endpoint = Endpoint::admin_kick;
+    found.session = segments[2];
   } else {
     return std::nullopt;
   }
@@ -162,6 +172,10 @@ bool is_websocket(Endpoint endpoint) noexcept {
     case Endpoint::schema:
     case Endpoint::websocket_schema:
     case Endpoint::metrics:
+    case Endpoint::health:
+    case Endpoint::admin_rooms:
+    case Endpoint::admin_sessions:
+    case Endpoint::admin_kick:
       return false;
     case Endpoint::voice_socket:
     case Endpoint::signaling_socket:
@@ -182,6 +196,7 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::channels:
       return "GET, HEAD, OPTIONS, POST";
     case Endpoint::invite:
+    case Endpoint::admin_kick:
       return "OPTIONS, POST";
     case Endpoint::channel:
     case Endpoint::channel_members:
@@ -195,6 +210,9 @@ std::string_view allowed_methods(Endpoint endpoint) noexcept {
     case Endpoint::schema:
     case Endpoint::websocket_schema:
     case Endpoint::metrics:
+    case Endpoint::health:
+    case Endpoint::admin_rooms:
+    case Endpoint::admin_sessions:
       return "GET, HEAD, OPTIONS";
   }
   return {};

@@ -27,6 +27,10 @@ enum class Endpoint {
   schema,                // /api/schema/: the OpenAPI document
   websocket_schema,      // /api/schema/websockets/: the AsyncAPI document
   metrics,               // /metrics; this and what follows are for operators
+  health,                // /health
+  admin_rooms,           // /admin/rooms/
+  admin_sessions,        // /admin/sessions/
+  admin_kick,            // /admin/sessions/<id>/kick
 };
 
 bool is_websocket(Endpoint endpoint) noexcept;
@@ -43,6 +47,7 @@ bool is_allowed(Endpoint endpoint, std::string_view method) noexcept;
 struct Route {
   Endpoint endpoint;
   ChannelId channel;             // of Endpoint::channel and channel_members
+  std::string session;           // of Endpoint::admin_kick
   std::optional<RoomName> room;  // of Endpoint::voice_socket and Endpoint::trace
   /// Query parameters, percent-decoded (and `+` as a space), in order.
   std::vector<std::pair<std::string, std::string>> query;

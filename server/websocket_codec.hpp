@@ -21,6 +21,7 @@ enum class CloseCode : std::uint16_t {
   internal_error = 1011,
   try_again_later = 1013,
   credential_revoked = 4401,  // ours, as what follows
+  kicked = 4403,
   resumed_elsewhere = 4409,
 };
 

@@ -38,6 +38,10 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceP
     case Endpoint::schema:
     case Endpoint::websocket_schema:
     case Endpoint::metrics:
+    case Endpoint::health:
+    case Endpoint::admin_rooms:
+    case Endpoint::admin_sessions:
+    case Endpoint::admin_kick:
       break;
   }
   return Session();
@@ -65,6 +69,8 @@ WebSocketSession::WebSocketSession(Connection& connection, Endpoint endpoint,
       codec_(connection.worker().options().websocket, oversize_policy(endpoint)),
       credential_(std::move(credential)),
       place_(std::move(place)),
+      serial_(connection.worker().next_session_serial()),
+      opened_(connection.worker().now()),
       endpoint_(endpoint),
       held_(connection.worker().budget()),
       last_received_(connection.worker().now()) {}
@@ -273,6 +279,23 @@ void WebSocketSession::close_revoked() {
                 place_.user().value);
   connection_.discard_unsent();
   begin_close(CloseCode::credential_revoked, "credential revoked");
+}
+
+SessionView WebSocketSession::view_session() const {
+  return {serial_,
+          place_.user(),
+          name(),
+          std::string(session_.room()),
+          connection_.client_address(),
+          connection_.worker().now() - opened_,
+          connection_.outbox().bytes()};
+}
+
+void WebSocketSession::kick() {
+  if (is_closing_) return;
+  spdlog::info("{} connection of user {} is closed by an operator", name(), place_.user().value);
+  connection_.discard_unsent();
+  begin_close(CloseCode::kicked, "closed by an operator");
 }
 
 void WebSocketSession::on_replaced() noexcept {

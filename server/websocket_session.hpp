@@ -40,6 +40,11 @@ class WebSocketSession final : public Protocol, private Transport {
   void drain() override;
   bool is_revoked() const noexcept override { return credential_->is_revoked(); }
   void close_revoked() override;
+  std::uint64_t session_serial() const noexcept override {
+    return is_joined_ && !is_close_counted_ ? serial_ : 0;
+  }
+  SessionView view_session() const override;
+  void kick() override;
   std::string_view name() const noexcept override;
 
  private:
@@ -69,6 +74,8 @@ class WebSocketSession final : public Protocol, private Transport {
   Session session_;  // a call of `receive` may put another one here, or none
   const std::shared_ptr<const LiveCredential> credential_;
   const UserCounts::Place place_;
+  const std::uint64_t serial_;
+  const MonotonicTime opened_;
   const Endpoint endpoint_;
   bool is_joined_ = false;  // and counted
   bool is_close_counted_ = false;

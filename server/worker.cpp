@@ -266,7 +266,9 @@ void Worker::arm_timer() {
   timer_.expires_after(DeadlineWheel::kGranularity);
   timer_.async_wait([this](asio::error_code error) {
     if (error) return;
-    const auto lag = std::chrono::steady_clock::now() - timer_.expiry();
+    const MonotonicTime ticked = std::chrono::steady_clock::now();
+    const auto lag = ticked - timer_.expiry();
+    counters_.last_timer.set(static_cast<std::uint64_t>(ticked.time_since_epoch().count()));
     counters_.loop_lag.record(lag);
     counters_.lag_nanoseconds.set(static_cast<std::uint64_t>(std::max(lag, lag.zero()).count()));
     publish_counts();

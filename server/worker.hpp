@@ -29,6 +29,7 @@
 #include "posted.hpp"
 #include "rest_api.hpp"
 #include "service_phase.hpp"
+#include "session_view.hpp"
 #include "stall_guard.hpp"
 #include "static_site.hpp"
 #include "tls.hpp"
@@ -98,6 +99,14 @@ class Worker {
 
   /// Closes the WebSockets whose credentials have been revoked. From any thread.
   void request_close_of_revoked();
+
+  /// WebSockets with a number above `after` that match, by number, `limit` of them at most.
+  std::vector<SessionView> list_sessions(std::uint64_t after, std::size_t limit,
+                                         const SessionFilter& filter);
+  /// Closes a WebSocket with 4403 and gives what it was; nothing if none has this number.
+  std::optional<SessionView> kick_session(std::uint64_t serial);
+  /// For a new one. Never 0.
+  std::uint64_t next_session_serial() noexcept { return ++last_session_serial_; }
 
   /// Has the worker's thread run `action` soon. From any thread.
   template <class Action>
@@ -193,6 +202,7 @@ class Worker {
   SharedServices services_;
   WorkerCounters counters_;
   LatencySampler latency_sampler_;
+  std::uint64_t last_session_serial_ = 0;
   std::uint64_t deliveries_ = 0;
   std::uint64_t sent_bytes_ = 0;
   const std::size_t max_held_bytes_;

@@ -73,6 +73,8 @@ class DurationHistogram {
 /// What connections are counted by.
 enum class ProtocolKind : std::uint8_t { http, voice, signaling, notifications };
 inline constexpr std::size_t kProtocolKinds = 4;
+inline constexpr std::array<const char*, kProtocolKinds> kProtocolNames = {
+    "http", "voice", "signaling", "notifications"};
 
 constexpr ProtocolKind protocol_of(Endpoint endpoint) noexcept {
   return endpoint == Endpoint::voice_socket           ? ProtocolKind::voice
@@ -106,6 +108,7 @@ struct WorkerCounters {
   Tally resumes;
   Tally held_bytes;
   Tally lag_nanoseconds;  // the last one of loop_lag
+  Tally last_timer;       // the time of that, as a MonotonicTime
   DurationHistogram<Tally> loop_lag;
   DurationHistogram<Tally> delivery_latency;
 

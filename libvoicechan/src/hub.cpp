@@ -155,6 +155,15 @@ Session& Session::operator=(Session&& other) noexcept {
 
 Session::~Session() { leave(); }
 
+std::string_view Session::room() const noexcept {
+  if (state_ == nullptr) return {};
+  if (state_->role == Role::voice) {
+    return room_of(state_->group_place->first, kVoiceGroupPrefix).value_or(std::string_view());
+  }
+  const bool is_in_room = state_->signaling != nullptr && state_->signaling->place != nullptr;
+  return is_in_room ? std::string_view(state_->signaling->place->room().str()) : "";
+}
+
 void Session::receive(FrameKind kind, std::string bytes) {
   if (state_ != nullptr) state_->hub->receive(*state_, kind, std::move(bytes));
 }

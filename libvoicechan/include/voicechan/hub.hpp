@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
@@ -94,6 +95,10 @@ class VOICECHAN_API Session {
 
   /// False for a session that was default-constructed, moved from, or has left.
   explicit operator bool() const noexcept { return state_ != nullptr; }
+
+  /// The voice or signaling room that it is in; empty if it is in none, or its client has resumed a
+  /// session of another hub. Valid until the next call.
+  std::string_view room() const noexcept;
 
   /// Hands in one message from the client; what it causes goes out through transports before the
   /// call returns, unless the room is paced (`HubOptions::pacing_window`). The session may be
