@@ -20,7 +20,7 @@ from test_tls import make_certificate
 
 SETTING = re.compile(r"^#([a-z-]+ = (.*))$", re.M)
 # What check-config shows where there is no default.
-PLACEHOLDERS = ('"FILE"', '"TEXT"', '"DIR"', "SECONDS  # ")
+PLACEHOLDERS = ('"ADDR:PORT"', '"FILE"', '"TEXT"', '"DIR"', "SECONDS  # ")
 
 
 class ConfigCase(Case):

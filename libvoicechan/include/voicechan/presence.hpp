@@ -84,6 +84,7 @@ class VOICECHAN_API Presence {
   virtual std::optional<std::vector<RosterChange>> changes_since(const RoomName& room,
                                                                  std::uint64_t revision) const = 0;
 
+  /// How many rooms and how many in them there are.
   virtual RoomTotals totals() const = 0;
 
   /// Rooms with a name behind `after`, `limit` of them at most.

@@ -93,6 +93,7 @@ class VOICECHAN_API VoicePresence {
   virtual VoiceMemberPage list(const RoomName& room, std::uint64_t after = 0,
                                std::size_t limit = kNoLimit) const = 0;
 
+  /// How many rooms and how many in them there are.
   virtual RoomTotals totals() const = 0;
 
   /// Rooms with a name behind `after`, `limit` of them at most.
