@@ -37,7 +37,7 @@ struct CommandLine {
   LogFormat log_format = LogFormat::text;
   std::string config_file;       // of serve and check-config; empty: none
   std::string effective_config;  // of check-config: what is in force, as TOML
-  AdminCommand admin;  // of rooms, sessions and kick
+  AdminCommand admin;            // of rooms, sessions and kick
   ServerOptions server;
 };
 
