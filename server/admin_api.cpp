@@ -108,6 +108,7 @@ class Usernames {
 std::vector<const WorkerCounters*> counters_of(
     const std::vector<std::unique_ptr<Worker>>& workers) {
   std::vector<const WorkerCounters*> counters;
+  counters.reserve(workers.size());
   for (const auto& worker : workers) counters.push_back(&std::as_const(*worker).counters());
   return counters;
 }

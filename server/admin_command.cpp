@@ -66,12 +66,13 @@ void print_table(const std::vector<Row>& rows) {
 
 /// All of a listing, page by page.
 std::vector<json::object> fetch_all(const AdminClient& client, const std::string& path,
-                                    const char* member, std::string query) {
+                                    const char* member, const std::string& query) {
   constexpr const char* kLimit = "?limit=1000";
   std::vector<json::object> all;
   std::string after;
   for (;;) {
-    const json::object page = client.get(path + kLimit + query + after);
+    const json::object page =
+        client.get(std::string(path).append(kLimit).append(query).append(after));
     for (const json::value& each : page.at(member).as_array()) all.push_back(each.as_object());
     const json::value& next = page.at("next");
     if (next.is_null()) return all;

@@ -68,6 +68,7 @@ function showWorkspace(channels) {
   notifications.on("invitation", onInvitation);
   notifications.on("state", ({ state, error }) => {
     if (state === "closed" && error !== null) {
+      showLine(false);
       if (!isSignedOutBy(error)) toast(errorText(error), { bad: true });
       return;
     }

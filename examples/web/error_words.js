@@ -7,6 +7,7 @@ export function errorText(error) {
   if (error instanceof NetworkError) return t("errorNetwork");
   if (error instanceof RateLimited) return t("errorRate");
   if (error.code === "room_full" || error.status === 409) return t("errorRoomFull");
+  if (error.code === "kicked") return t("errorKicked");
   const reasons = Object.values(error.fields ?? {}).flat();
   const detail = reasons.length > 0 ? reasons.join(" ") : error.message;
   if (error.status === 403) return t("errorForbidden", { detail });

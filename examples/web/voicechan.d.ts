@@ -300,7 +300,7 @@ export class Unauthorized extends RequestError {}
 export class RateLimited extends RequestError {}
 /** No answer: the line broke, there was no network, or it took too long. */
 export class NetworkError extends VoicechanError {}
-/** The server closed the connection. */
+/** The server closed the connection; for good if `code` is protocol_error, kicked or taken_over. */
 export class ConnectionClosed extends VoicechanError {
   readonly closeCode: number;
 }

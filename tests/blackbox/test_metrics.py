@@ -4,6 +4,7 @@ moves every number."""
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import time
@@ -14,6 +15,7 @@ import aiohttp
 from harness import (CHANNELS, NOTIFICATIONS, SCALE, SIGNALING, Case, User, WriteLock, eventually,
                      voice, within)
 
+DASHBOARD = os.path.join(os.path.dirname(__file__), "../../server/grafana/voicechan.json")
 SAMPLE = re.compile(r"^([a-z_]+)(\{.*\})? (\S+)$")
 TYPE = re.compile(r"^# TYPE (\S+) (\S+)$")
 # These say how the server was made and started.
@@ -188,6 +190,24 @@ class MetricsTest(MetricsCase):
         checked = subprocess.run(["promtool", "check", "metrics"], input=self.text, text=True,
                                  capture_output=True)
         self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
+
+    async def test_the_dashboard_asks_for_what_there_is(self):
+        with open(DASHBOARD, encoding="utf-8") as file:
+            board = json.load(file)
+        asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+        asked += [annotation["expr"] for annotation in board["annotations"]["list"]]
+        self.assertGreater(len(asked), 20)
+        await self.connect(voice("room"), self.alice)
+        await self.scrape()
+        self.assertEqual(set(re.findall(r"\b(?:voicechan|process)_\w+", " ".join(asked)))
+                         - set(re.findall(r"(?m)^\w+", self.text)), set())
+        # promtool knows PromQL, but nothing of Grafana's variables.
+        rules = "\n".join(["groups:", "- name: dashboard", "  rules:"] + [
+            f"  - record: panel_{i}\n    expr: {json.dumps(query.replace('$__rate_interval', '1m'))}"
+            for i, query in enumerate(asked)])
+        checked = subprocess.run(["promtool", "check", "rules", "/dev/stdin"], input=rules,
+                                 text=True, capture_output=True)
+        self.assertEqual((checked.returncode, checked.stderr), (0, ""), checked.stdout)
 
     async def test_a_scrape_is_quick(self):
         times = []

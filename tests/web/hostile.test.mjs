@@ -73,7 +73,8 @@ test("an answer that never comes makes it try again", async (t) => {
 });
 
 test("each close code is obeyed", async (t) => {
-  const cases = [[1002, "protocol_error"], [1007, "protocol_error"], [4409, "taken_over"], [4401, "unauthorized"]];
+  const cases = [[1002, "protocol_error"], [1007, "protocol_error"], [4403, "kicked"], [4409, "taken_over"],
+    [4401, "unauthorized"]];
   for (const [code, name] of cases) {
     let count = 0;
     const client = await playServer(t, (socket, send) => {

@@ -11,6 +11,7 @@ const kResumeWaitMs = 5000; // a session does not wait for longer than 30 s by d
 const kFinal = new Map([
   [1002, ["protocol_error", "the server says that the WebSocket protocol was broken here"]],
   [1007, ["protocol_error", "the server says that a text message was not UTF-8"]],
+  [4403, ["kicked", "an operator closed the connection"]],
   [4409, ["taken_over", "the session goes on over another connection"]],
 ]);
 const kPause = new Set([1008, 1013]);
