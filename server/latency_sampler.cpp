@@ -12,6 +12,8 @@ constexpr std::size_t kEndBytes = 64;
 constexpr std::size_t kNumberBytes = 4;
 // Perhaps there is nobody to hear it, or none on this worker.
 constexpr std::chrono::milliseconds kGiveUpAfter{100};
+// Who has not read it by then counts as that late: others are to be followed, too.
+constexpr std::chrono::seconds kLongest{1};
 // What was followed is the newest that waits, or one of the newest.
 constexpr std::size_t kFramesLookedAt = 32;
 
@@ -51,8 +53,9 @@ void LatencySampler::look_at_listener() {
   if (!has_listener_) return;
   const auto listener = listener_.lock();
   if (listener != nullptr && listener->is_open() && listener->drops().frames == drops_) {
-    if (!listener->outbox().is_empty()) return;
-    histogram_->record(std::chrono::steady_clock::now() - arrived_);
+    const auto latency = std::chrono::steady_clock::now() - arrived_;
+    if (!listener->outbox().is_empty() && latency < kLongest) return;
+    histogram_->record(latency);
   }
   is_active_ = false;
   listener_.reset();
