@@ -20,6 +20,7 @@ constexpr std::size_t kFramesLookedAt = 32;
 }  // namespace
 
 void LatencySampler::begin(std::string_view payload, MonotonicTime now) {
+  received_ = 0;
   is_active_ = true;
   has_listener_ = false;
   size_ = payload.size();

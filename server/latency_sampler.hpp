@@ -24,7 +24,7 @@ class LatencySampler {
 
   /// A binary message for a voice room has arrived.
   void on_media(std::string_view payload, MonotonicTime now) {
-    if (received_++ % kEvery == 0 && !is_active_) begin(payload, now);
+    if (++received_ >= kEvery && !is_active_) begin(payload, now);
   }
 
   /// A message is being followed.
@@ -39,7 +39,7 @@ class LatencySampler {
   bool is_followed(const Frame& frame) const noexcept;
 
   DurationHistogram<Tally>* const histogram_;
-  std::uint64_t received_ = 0;
+  std::uint64_t received_ = kEvery - 1;  // since one was begun to be followed
   bool is_active_ = false;
   std::size_t size_ = 0;  // of the message
   std::string end_;       // its last bytes

@@ -30,7 +30,7 @@ std::optional<SessionView> Worker::kick_session(std::uint64_t serial) {
     return each->protocol().session_serial() == serial;
   });
   if (serial == 0 || found == connections_.end()) return std::nullopt;
-  auto connection = *found;  // closing may change connections_
+  const auto connection = (*found)->shared_from_this();  // closing may change connections_
   SessionView view = connection->protocol().view_session();
   connection->kick();
   return view;
