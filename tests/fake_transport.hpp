@@ -100,6 +100,8 @@ class HubSystem {
     } while (is_woken_);
   }
 
+  /// Time goes by in which nobody needs a tick.
+  void sleep(std::chrono::milliseconds time) { now_ += time; }
   void advance(std::chrono::milliseconds time) {
     now_ += time;
     settle();

@@ -216,6 +216,15 @@ TEST_P(HubResumeTest, AfterTheWindowItHasLeft) {
   EXPECT_THAT(ann.changes, ElementsAre("peer_left", "peer_joined"));
 }
 
+TEST_P(HubResumeTest, TheWindowIsWholeIfTheHubHasSleptBefore) {
+  system.sleep(60s);
+  bob.lose();
+  system.advance(29s);
+  bob.resume(hub());
+  EXPECT_THAT(bob.take_news(), ElementsAre(resumed(bob, bob.seq, 0)));
+  EXPECT_THAT(ann.changes, IsEmpty());
+}
+
 TEST_P(HubResumeTest, TheWindowBeginsAnewWithEachLoss) {
   bob.lose();
   system.advance(20s);

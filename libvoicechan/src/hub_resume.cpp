@@ -13,6 +13,9 @@
 namespace voicechan {
 namespace {
 
+/// Of a session that was lost after the last tick.
+constexpr MonotonicTime kFromNextTick = MonotonicTime::max();
+
 constexpr std::string_view kBadResume =
     "\"key\" must be a string and \"seq\" an integer, 0 or more, to resume";
 constexpr std::string_view kResumeComesFirst =
@@ -83,7 +86,7 @@ void Hub::Impl::lose(State& session) noexcept {
   Resumption& resumption = *session.signaling->resumption;
   resumption.transport.disconnect();
   resumption.tunnel = nullptr;
-  resumption.waits = waiting_.emplace(now_ + options_.resume_window, resumption.key);
+  resumption.waits = waiting_.emplace(kFromNextTick, resumption.key);
   if (session.signaling->receipts == nullptr) return;
   for (SendTicket& ticket : session.signaling->receipts->unwritten) {
     report_waiting(ticket, options_.resume_window);
@@ -91,6 +94,14 @@ void Hub::Impl::lose(State& session) noexcept {
 }
 
 MonotonicTime Hub::Impl::end_waiting() {
+  // The tick before may have been long ago when these were lost.
+  for (auto lost = waiting_.find(kFromNextTick); lost != waiting_.end();
+       lost = waiting_.find(kFromNextTick)) {
+    auto place = waiting_.extract(lost);
+    place.key() = now_ + options_.resume_window;
+    Resumption& resumption = *resumables_.at(place.mapped())->signaling->resumption;
+    resumption.waits = waiting_.insert(std::move(place));
+  }
   while (!waiting_.empty() && waiting_.begin()->first <= now_) {
     leave(*resumables_.at(waiting_.begin()->second));
   }
@@ -109,8 +120,9 @@ Delivery Hub::Impl::let_wait(State& session, const SendTicket& ticket, const Fra
   for (const auto& candidate : behind) resumption.transport.wait(candidate);
   if (ticket.receipt != 0) {
     session.signaling->need_receipts().unwritten.push_back(ticket);
-    report_waiting(ticket,
-                   std::chrono::ceil<std::chrono::milliseconds>((*resumption.waits)->first - now_));
+    const auto left = (*resumption.waits)->first - now_;
+    report_waiting(ticket, std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left),
+                                      std::chrono::milliseconds(0), options_.resume_window));
   }
   return Delivery::queued;
 }

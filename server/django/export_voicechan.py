@@ -13,6 +13,7 @@ import sqlite3
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldError
 from django.core.management.base import BaseCommand, CommandError
 
 APPLICATION_ID, SCHEMA_VERSION = 0x5643484E, 3
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--channels", default="voice_channels.VoiceChannel", metavar="MODEL",
                             help="has name, creator, created_at")
         parser.add_argument("--invitations", default="voice_channels.Invitation", metavar="MODEL",
-                            help="has voice_channel, addressee, inviter, created_at")
+                            help="has voice_channel, addressee, inviter, status, created_at")
 
     def handle(self, *, database, channels, invitations, **options):
         try:
@@ -49,8 +50,9 @@ class Command(BaseCommand):
             for table, values in rows.items():
                 places = ", ".join("?" * (COLUMNS[table].count(",") + 1))
                 db.executemany(f"INSERT INTO {table} ({COLUMNS[table]}) VALUES ({places})", values)
+            self.use_up_ids(db)
             db.execute("COMMIT")
-        except (sqlite3.Error, LookupError) as error:
+        except (sqlite3.Error, LookupError, AttributeError, FieldError) as error:
             raise CommandError(f"nothing was moved: {error}") from error
         self.stdout.write(", ".join(f"{len(rows[table])} {table}" for table in rows))
 
@@ -59,6 +61,13 @@ class Command(BaseCommand):
                  for name in ("application_id", "user_version")]
         if found != [APPLICATION_ID, SCHEMA_VERSION]:
             raise CommandError("this is no voicechan database, or one of another version")
+
+    def use_up_ids(self, db):
+        """No later user gets the id of one who was left out: something of his may be here."""
+        last = get_user_model().objects.order_by("pk").last()
+        if last is not None:
+            db.execute("DELETE FROM sqlite_sequence WHERE name = 'users'")
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?)", (last.pk,))
 
     def users(self):
         keys = {}

@@ -32,7 +32,7 @@ from django.contrib.auth.models import User
 from rest_framework.authtoken.models import Token
 for id, name in ((3, "alice"), (7, "bob@example.org"), (20, "карл")):
     print(id, name, Token.objects.create(user=User.objects.create(id=id, username=name)).key)
-User.objects.create(id=21, username="gone", is_active=False)
+User.objects.create(id=25, username="gone", is_active=False)
 User.objects.create(id=22, username="keyless")
 """
 Person = collections.namedtuple("Person", "id name key")
@@ -142,6 +142,8 @@ class MoveTest(Case):
             self.assertEqual(made["id"], 2 if path == CHANNELS else 4)
         self.assertEqual(json.loads(run_cli("user", "token", "keyless", "--db", server.db).stdout)
                          ["id"], 22)
+        # That of a user who was left out is not given again: something of his may be here.
+        self.assertEqual(json.loads(run_cli("user", "add", "new", "--db", server.db).stdout)["id"], 26)
 
     async def test_a_jwt_names_the_user_by_his_old_id(self):
         keys = os.path.join(self.django.directory, "keys.json")
@@ -152,7 +154,7 @@ class MoveTest(Case):
         path = self.make_database()
         self.django.manage("export_voicechan", path)
         server = self.start("--jwt-jwks", keys, "--jwt-subject", "id", db=path)
-        for subject, status in (("22", 201), ("21", 401), ("20", 201), ("4", 401)):
+        for subject, status in (("22", 201), ("25", 401), ("20", 201), ("4", 401)):
             token = jwt.encode({"sub": subject, "exp": int(time.time()) + 60}, secret, "HS256")
             answer = await self.rest("POST", CHANNELS, server=server, json={"name": "x"},
                                      headers={"Authorization": f"Bearer {token}"})
