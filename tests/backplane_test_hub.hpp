@@ -113,6 +113,9 @@ class BackplaneTestHub final : public BackplaneReceiver {
     deliveries.emplace_back(ticket, delivery);
     if (when_delivered) when_delivered(ticket);
   }
+  void on_entered(std::uint64_t number, Result<Roster> answer_to_entry) noexcept override {
+    entries.emplace_back(number, std::move(answer_to_entry));
+  }
 
   std::vector<std::string> received_texts() const {
     std::vector<std::string> texts;
@@ -128,6 +131,7 @@ class BackplaneTestHub final : public BackplaneReceiver {
   std::vector<Frame> frames;
   std::vector<std::pair<SendTicket, std::string>> received;
   std::vector<std::pair<SendTicket, Delivery>> deliveries;
+  std::vector<std::pair<std::uint64_t, Result<Roster>>> entries;
 
   Delivery answer = Delivery::queued;
   std::function<void(const std::string&)> when_published;

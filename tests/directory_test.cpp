@@ -31,6 +31,7 @@ class FakeBackplane final : public Backplane {
     groups.emplace_back(group);
     frames.push_back(frame);
   }
+  Preparation prepare(std::string_view, std::function<void()>) override { return {}; }
   Presence& presence() noexcept override { return presence_; }
   VoicePresence& voice_presence() noexcept override { return voice_presence_; }
   std::vector<std::string> groups;

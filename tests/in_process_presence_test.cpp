@@ -48,8 +48,11 @@ class InProcessPresenceTest : public ::testing::Test, private BackplaneReceiver 
 
   Presence& presence() { return backplane_.presence(); }
   std::uint64_t revision() { return presence().roster(team_).revision; }
+  Result<Roster> enter(const RoomName& room, Peer who, std::size_t max) {
+    return presence().enter(room, std::move(who), max, 0).value();
+  }
   std::uint64_t enter(std::uint8_t number, std::string data = "null") {
-    return presence().enter(team_, peer(number, std::move(data)), kNoLimit)->revision;
+    return enter(team_, peer(number, std::move(data)), kNoLimit)->revision;
   }
 
   /// What has been published since the last call.
@@ -72,6 +75,7 @@ class InProcessPresenceTest : public ::testing::Test, private BackplaneReceiver 
     return Delivery::unknown_peer;
   }
   void on_delivery(const SendTicket&, Delivery) noexcept override {}
+  void on_entered(std::uint64_t, Result<Roster>) noexcept override {}
 
   InProcessBackplane backplane_{1};
   std::vector<RosterChange> published_;
@@ -80,7 +84,7 @@ class InProcessPresenceTest : public ::testing::Test, private BackplaneReceiver 
 };
 
 TEST_F(InProcessPresenceTest, FirstPeerIsInTheRosterThatItGets) {
-  const auto roster = presence().enter(team_, peer(1, R"({"a":1})"), kNoLimit);
+  const auto roster = enter(team_, peer(1, R"({"a":1})"), kNoLimit);
   ASSERT_TRUE(roster);
   EXPECT_EQ(roster->revision, 1u);
   ASSERT_EQ(roster->peers.size(), 1u);
@@ -132,7 +136,7 @@ TEST_F(InProcessPresenceTest, UpdateKeepsWhenThePeerCame) {
 
 TEST_F(InProcessPresenceTest, RosterThatWasGivenDoesNotChange) {
   enter(1);
-  const auto roster = presence().enter(team_, peer(2, "1"), kNoLimit);
+  const auto roster = enter(team_, peer(2, "1"), kNoLimit);
   presence().update(team_, peer_id(2), "2");
   presence().leave(team_, peer_id(1));
   EXPECT_THAT(ids_of(*roster), ElementsAre(id_text(1), id_text(2)));
@@ -143,17 +147,17 @@ TEST_F(InProcessPresenceTest, FullRoomRefusesAndStaysAsItIs) {
   enter(1);
   enter(2);
   read_published();
-  EXPECT_EQ(presence().enter(team_, peer(3), 2).error(), Errc::room_full);
+  EXPECT_EQ(enter(team_, peer(3), 2).error(), Errc::room_full);
   EXPECT_EQ(revision(), 2u);
   EXPECT_FALSE(presence().find_since(team_, peer_id(3)));
   EXPECT_THAT(read_published(), IsEmpty());
 
   presence().leave(team_, peer_id(1));
-  EXPECT_TRUE(presence().enter(team_, peer(3), 2));
+  EXPECT_TRUE(enter(team_, peer(3), 2));
 }
 
 TEST_F(InProcessPresenceTest, RefusedFirstPeerLeavesNoRoomBehind) {
-  EXPECT_EQ(presence().enter(team_, peer(1), 0).error(), Errc::room_full);
+  EXPECT_EQ(enter(team_, peer(1), 0).error(), Errc::room_full);
   EXPECT_EQ(revision(), 0u);
   EXPECT_EQ(enter(1), 1u);
 }
@@ -183,7 +187,7 @@ TEST_F(InProcessPresenceTest, OnlyThoseWhoAreInTheRoomAreFound) {
 TEST_F(InProcessPresenceTest, RoomsCountTheirChangesByThemselves) {
   enter(1);
   enter(2);
-  EXPECT_EQ(presence().enter(other_, peer(1), 1)->revision, 1u);
+  EXPECT_EQ(enter(other_, peer(1), 1)->revision, 1u);
   presence().leave(other_, peer_id(1));
   EXPECT_EQ(presence().find_since(team_, peer_id(1)), 1u);
   EXPECT_EQ(revision(), 2u);
@@ -206,7 +210,7 @@ TEST_F(InProcessPresenceTest, RevisionsOfANewRoomAreAboveThoseOfAllThatEnded) {
   for (int i = 0; i < 5; ++i) presence().update(team_, peer_id(1), "1");
   presence().leave(team_, peer_id(1));
   EXPECT_GT(enter(1), 6u);
-  EXPECT_GT(presence().enter(other_, peer(1), 1)->revision, 6u);
+  EXPECT_GT(enter(other_, peer(1), 1)->revision, 6u);
 }
 
 TEST_F(InProcessPresenceTest, ChangesSinceLeadFromARevisionToThePresentOne) {
@@ -262,7 +266,7 @@ TEST_F(InProcessPresenceTest, ChangesOfManyThreadsComeInOneOrderThatLeadsToTheRo
     threads.emplace_back([this, thread] {
       for (int round = 0; round < 100; ++round) {
         const auto number = static_cast<std::uint8_t>(1 + thread);
-        EXPECT_TRUE(presence().enter(team_, peer(number), kNoLimit));
+        EXPECT_TRUE(enter(team_, peer(number), kNoLimit));
         presence().update(team_, peer_id(number), std::to_string(round));
         if (round < 99) presence().leave(team_, peer_id(number));
       }

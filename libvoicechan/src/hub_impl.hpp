@@ -153,6 +153,7 @@ class Hub::Impl final : public BackplaneReceiver {
   void on_publish(std::string_view group, const Frame& frame) noexcept override;
   Delivery on_send(const SendTicket& ticket, const Frame& frame) noexcept override;
   void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept override;
+  void on_entered(std::uint64_t number, Result<Roster> answer) noexcept override;
 
  private:
   using Groups = std::map<std::string, LocalGroup, std::less<>>;

@@ -434,4 +434,6 @@ void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcep
              ticket.to.str());
 }
 
+void Hub::Impl::on_entered(std::uint64_t /*number*/, Result<Roster> /*answer*/) noexcept {}
+
 }  // namespace voicechan

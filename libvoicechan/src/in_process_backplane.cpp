@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "gateway_hooks.hpp"
 #include "in_process_presence.hpp"
 #include "in_process_voice_presence.hpp"
 #include "voicechan/backplane.hpp"
@@ -19,6 +20,8 @@
 //   Route::members         how many members all hubs have of a group; changed on join and leave
 //   HubEntry::mutex        guards `wake`; taken to attach and detach, and once per wake-up of a
 //                          sleeping hub, not per frame
+//   Shared::gateway_hub    whose place is that of the way to other processes; atomic, read for each
+//                          message and report that goes there
 //   Shared::mutex          guards the table of routes; taken to subscribe, unsubscribe and to
 //                          publish from outside, never to relay between hubs
 //   InProcessPresence::mutex_, InProcessVoicePresence::mutex_
@@ -53,7 +56,12 @@ struct Delivered {
   Delivery delivery;
 };
 
-using Item = std::variant<Published, Directed, Delivered>;
+struct Entered {
+  std::uint64_t number;
+  Result<Roster> answer;
+};
+
+using Item = std::variant<Published, Directed, Delivered, Entered>;
 
 /// Items in the order in which one thread handed them over.
 struct Batch {
@@ -111,11 +119,24 @@ struct HubEntry {
 
 }  // namespace
 
-struct InProcessBackplane::Shared {
+struct InProcessBackplane::Shared final : GatewayHooks {
   class Port;
   class GroupSubscription;
 
+  static constexpr std::size_t kNoGateway = kMaxHubs;
+
   explicit Shared(std::uint64_t node_id) : node(node_id & 0xFFFF'FFFF'FFFF) {}
+
+  Result<std::unique_ptr<BackplanePort>> attach_gateway(GatewayReceiver& receiver,
+                                                        std::function<void()> wake) override;
+  void publish_to_hubs(std::string_view group, const Frame& frame) override;
+  Result<Roster> enter_pending(const RoomName& room, Peer peer, std::size_t max,
+                               std::uint64_t number) override;
+  void refuse_pending(HubAddress hub, std::uint64_t number, Errc reason) override;
+
+  /// A place that was free; `kMaxHubs` if none is.
+  std::size_t take_place(std::function<void()> wake);
+  void publish(std::string_view group, const Frame& frame, std::uint64_t except);
 
   /// Hands items to a hub and wakes it; from any thread. If the hub has gone, directed messages
   /// are answered for it.
@@ -127,10 +148,18 @@ struct InProcessBackplane::Shared {
   }
   void answer_for_absent(const std::vector<std::vector<Item>>& batches);
 
+  /// A hub's interest in a group has begun or ended; before or after, these hubs have one.
+  void note_interest(std::string_view group, std::uint64_t hub, std::uint64_t others,
+                     bool is_wanted) VOICECHAN_REQUIRES(mutex);
+
   const std::uint64_t node;
   std::array<HubEntry, kMaxHubs> hubs;
+  std::atomic<std::size_t> gateway_hub{kNoGateway};
+  InProcessPresence* presence = nullptr;
   Mutex mutex;
   std::map<std::string, std::shared_ptr<Route>, std::less<>> routes VOICECHAN_GUARDED_BY(mutex);
+  GatewayReceiver* gateway VOICECHAN_GUARDED_BY(mutex) = nullptr;
+  std::uint64_t gateway_bit VOICECHAN_GUARDED_BY(mutex) = 0;
 };
 
 void InProcessBackplane::Shared::deliver(std::size_t hub, std::vector<Item> items) {
@@ -177,8 +206,13 @@ class InProcessBackplane::Shared::GroupSubscription final : public Subscription 
 
 class InProcessBackplane::Shared::Port final : public BackplanePort {
  public:
-  Port(Shared& shared, std::uint16_t index, BackplaneReceiver& receiver)
-      : shared_(&shared), index_(index), receiver_(&receiver), outgoing_(kMaxHubs) {}
+  Port(Shared& shared, std::size_t index, BackplaneReceiver& receiver,
+       GatewayReceiver* gateway = nullptr)
+      : shared_(&shared),
+        index_(static_cast<std::uint16_t>(index)),
+        receiver_(&receiver),
+        gateway_(gateway),
+        outgoing_(kMaxHubs) {}
   ~Port() override;
 
   HubAddress address() const noexcept override { return {shared_->node, index_}; }
@@ -203,20 +237,30 @@ class InProcessBackplane::Shared::Port final : public BackplanePort {
     if (is_subscribed) receiver_->on_publish(item.route->name, item.frame);
   }
   void deliver(const Directed& item) {
+    const bool is_away = item.ticket.to.address().node != shared_->node;
+    if (is_away && gateway_ != nullptr) return gateway_->on_send_away(item.ticket, item.frame);
     const Delivery delivery = receiver_->on_send(item.ticket, item.frame);
     queue(item.from_hub, Delivered{item.ticket, delivery});
   }
   void deliver(const Delivered& item) { receiver_->on_delivery(item.ticket, item.delivery); }
+  void deliver(const Entered& item) { receiver_->on_entered(item.number, item.answer); }
 
   Shared* const shared_;
   const std::uint16_t index_;
   BackplaneReceiver* const receiver_;
+  GatewayReceiver* const gateway_;           // null for a hub
   std::vector<std::vector<Item>> outgoing_;  // by hub
   std::uint64_t has_outgoing_ = 0;           // bit i: outgoing_[i] has items
 };
 
 InProcessBackplane::Shared::Port::~Port() {
   flush();
+  if (gateway_ != nullptr) {
+    const MutexLock lock(shared_->mutex);
+    shared_->gateway = nullptr;
+    shared_->gateway_bit = 0;
+    shared_->gateway_hub.store(kNoGateway, std::memory_order_release);
+  }
   HubEntry& entry = shared_->hubs[index_];
   std::vector<std::vector<Item>> undelivered;
   {
@@ -235,23 +279,30 @@ std::unique_ptr<Subscription> InProcessBackplane::Shared::Port::subscribe(std::s
     found = shared_->routes.emplace(group, std::make_shared<Route>(group)).first;
   }
   assert((found->second->hubs.load() & bit()) == 0 && "one subscription per group and port");
-  found->second->hubs.fetch_or(bit());
+  const std::uint64_t before = found->second->hubs.fetch_or(bit());
+  shared_->note_interest(group, bit(), before, true);
   return std::make_unique<GroupSubscription>(*this, found->second);
 }
 
 void InProcessBackplane::Shared::Port::send(const Frame& frame, const SendTicket& ticket) {
   const HubAddress target = ticket.to.address();
-  if (target.node != shared_->node || target.hub >= kMaxHubs ||
-      !shared_->hubs[target.hub].is_attached.load(std::memory_order_acquire)) {
+  const std::size_t hub = target.node == shared_->node
+                              ? target.hub
+                              : shared_->gateway_hub.load(std::memory_order_acquire);
+  if (hub >= kMaxHubs || !shared_->hubs[hub].is_attached.load(std::memory_order_acquire)) {
     queue(index_, Delivered{ticket, Delivery::unknown_peer});
     return;
   }
-  queue(target.hub, Directed{index_, ticket, frame});
+  queue(hub, Directed{index_, ticket, frame});
 }
 
 void InProcessBackplane::Shared::Port::report(const SendTicket& ticket, Delivery delivery) {
+  const HubAddress target = ticket.from.address();
+  const std::size_t hub = target.node == shared_->node
+                              ? target.hub
+                              : shared_->gateway_hub.load(std::memory_order_acquire);
   // At once: a transport may tell after the hub's tick.
-  shared_->deliver_one(ticket.from.address().hub, Delivered{ticket, delivery});
+  if (hub < kMaxHubs) shared_->deliver_one(hub, Delivered{ticket, delivery});
 }
 
 void InProcessBackplane::Shared::Port::flush() {
@@ -299,41 +350,99 @@ InProcessBackplane::Shared::GroupSubscription::~GroupSubscription() {
   Shared& shared = port_->shared();
   const MutexLock lock(shared.mutex);
   const std::uint64_t before = route_->hubs.fetch_and(~port_->bit());
+  shared.note_interest(route_->name, port_->bit(), before & ~port_->bit(), false);
   if (before == port_->bit()) shared.routes.erase(route_->name);
 }
 
+void InProcessBackplane::Shared::note_interest(std::string_view group, std::uint64_t hub,
+                                               std::uint64_t others, bool is_wanted) {
+  if (gateway == nullptr || hub == gateway_bit || (others & ~gateway_bit) != 0) return;
+  gateway->on_interest(group, is_wanted);
+}
+
+std::size_t InProcessBackplane::Shared::take_place(std::function<void()> wake) {
+  for (std::size_t i = 0; i < kMaxHubs; ++i) {
+    HubEntry& entry = hubs[i];
+    if (entry.is_attached.exchange(true, std::memory_order_acq_rel)) continue;
+    const MutexLock lock(entry.mutex);
+    entry.wake = wake ? std::move(wake) : [] {};  // an empty one marks a place without a hub
+    return i;
+  }
+  return kMaxHubs;
+}
+
+void InProcessBackplane::Shared::publish(std::string_view group, const Frame& frame,
+                                         std::uint64_t except) {
+  std::shared_ptr<Route> route;
+  {
+    const MutexLock lock(mutex);
+    const auto found = routes.find(group);
+    if (found == routes.end()) return;
+    route = found->second;
+  }
+  std::uint64_t to = route->hubs.load(std::memory_order_acquire) & ~except;
+  for (std::size_t hub = 0; to != 0; ++hub, to >>= 1) {
+    if (to & 1) deliver_one(hub, Published{route, frame});
+  }
+}
+
+Result<std::unique_ptr<BackplanePort>> InProcessBackplane::Shared::attach_gateway(
+    GatewayReceiver& receiver, std::function<void()> wake) {
+  const std::size_t place = take_place(std::move(wake));
+  if (place == kMaxHubs) return Errc::too_many_hubs;
+  const MutexLock lock(mutex);
+  assert(gateway == nullptr && "one gateway");
+  gateway = &receiver;
+  gateway_bit = Port::bit_of(place);
+  gateway_hub.store(place, std::memory_order_release);
+  return std::unique_ptr<BackplanePort>(std::make_unique<Port>(*this, place, receiver, &receiver));
+}
+
+void InProcessBackplane::Shared::publish_to_hubs(std::string_view group, const Frame& frame) {
+  const std::size_t place = gateway_hub.load(std::memory_order_acquire);
+  publish(group, frame, place == kNoGateway ? 0 : Port::bit_of(place));
+}
+
+Result<Roster> InProcessBackplane::Shared::enter_pending(const RoomName& room, Peer peer,
+                                                         std::size_t max, std::uint64_t number) {
+  const HubAddress hub = peer.id.address();
+  assert(hub.node == node && hub.hub < kMaxHubs);
+  return presence->enter_and_tell(room, std::move(peer), max, [&](const Result<Roster>& answer) {
+    deliver_one(hub.hub, Entered{number, answer});
+  });
+}
+
+void InProcessBackplane::Shared::refuse_pending(HubAddress hub, std::uint64_t number, Errc reason) {
+  assert(hub.node == node && hub.hub < kMaxHubs);
+  deliver_one(hub.hub, Entered{number, reason});
+}
+
+GatewayHooks& gateway_hooks(InProcessBackplane& backplane) noexcept { return *backplane.shared_; }
+
 InProcessBackplane::InProcessBackplane(std::uint64_t node)
     : shared_(std::make_unique<Shared>(node)),
-      presence_(std::make_unique<InProcessPresence>(*this)),
-      voice_presence_(std::make_unique<InProcessVoicePresence>(*this)) {}
+      voice_presence_(std::make_unique<InProcessVoicePresence>(*this)) {
+  auto presence = std::make_unique<InProcessPresence>(*this);
+  shared_->presence = presence.get();
+  presence_ = std::move(presence);
+}
 
 InProcessBackplane::~InProcessBackplane() = default;
 
 Result<std::unique_ptr<BackplanePort>> InProcessBackplane::attach(BackplaneReceiver& receiver,
                                                                   std::function<void()> wake) {
-  for (std::size_t i = 0; i < kMaxHubs; ++i) {
-    HubEntry& entry = shared_->hubs[i];
-    if (entry.is_attached.exchange(true, std::memory_order_acq_rel)) continue;
-    const MutexLock lock(entry.mutex);
-    entry.wake = wake ? std::move(wake) : [] {};  // an empty one marks a place without a hub
-    return std::unique_ptr<BackplanePort>(
-        std::make_unique<Shared::Port>(*shared_, static_cast<std::uint16_t>(i), receiver));
-  }
-  return Errc::too_many_hubs;
+  const std::size_t place = shared_->take_place(std::move(wake));
+  if (place == kMaxHubs) return Errc::too_many_hubs;
+  return std::unique_ptr<BackplanePort>(std::make_unique<Shared::Port>(*shared_, place, receiver));
 }
 
 void InProcessBackplane::publish(std::string_view group, const Frame& frame) {
-  std::shared_ptr<Route> route;
-  {
-    const MutexLock lock(shared_->mutex);
-    const auto found = shared_->routes.find(group);
-    if (found == shared_->routes.end()) return;
-    route = found->second;
-  }
-  std::uint64_t hubs = route->hubs.load(std::memory_order_acquire);
-  for (std::size_t hub = 0; hubs != 0; ++hub, hubs >>= 1) {
-    if (hubs & 1) shared_->deliver_one(hub, Published{route, frame});
-  }
+  shared_->publish(group, frame, 0);
+}
+
+Preparation InProcessBackplane::prepare(std::string_view /*group*/,
+                                        std::function<void()> /*ready*/) {
+  return {};
 }
 
 }  // namespace voicechan

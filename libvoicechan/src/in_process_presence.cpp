@@ -24,8 +24,21 @@ void InProcessPresence::publish(const RoomName& name, Room& room, RosterChange c
   }
 }
 
-Result<Roster> InProcessPresence::enter(const RoomName& name, Peer peer, std::size_t max) {
+EntryAnswer InProcessPresence::enter(const RoomName& name, Peer peer, std::size_t max,
+                                     std::uint64_t /*number*/) {
   const MutexLock lock(mutex_);
+  return add(name, std::move(peer), max);
+}
+
+Result<Roster> InProcessPresence::enter_and_tell(const RoomName& name, Peer peer, std::size_t max,
+                                                 const Tell& tell) {
+  const MutexLock lock(mutex_);
+  auto answer = add(name, std::move(peer), max);
+  tell(answer);
+  return answer;
+}
+
+Result<Roster> InProcessPresence::add(const RoomName& name, Peer peer, std::size_t max) {
   const auto found = rooms_.find(name.str());
   if ((found == rooms_.end() ? 0 : found->second.peers.size()) >= max) return Errc::room_full;
   Room& room = found == rooms_.end() ? rooms_[name.str()] : found->second;

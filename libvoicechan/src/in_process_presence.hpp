@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -21,7 +22,12 @@ class InProcessPresence final : public Presence {
 
   explicit InProcessPresence(Backplane& backplane) : backplane_(&backplane) {}
 
-  Result<Roster> enter(const RoomName& room, Peer peer, std::size_t max) override;
+  EntryAnswer enter(const RoomName& room, Peer peer, std::size_t max,
+                    std::uint64_t number) override;
+  /// The same; `tell` is called with the answer before anything else can change the room. It must
+  /// not call the presence.
+  using Tell = std::function<void(const Result<Roster>&)>;
+  Result<Roster> enter_and_tell(const RoomName& room, Peer peer, std::size_t max, const Tell& tell);
   void update(const RoomName& room, const PeerId& peer, std::string data) override;
   void leave(const RoomName& room, const PeerId& peer) noexcept override;
   std::optional<std::uint64_t> find_since(const RoomName& room, const PeerId& peer) const override;
@@ -42,6 +48,7 @@ class InProcessPresence final : public Presence {
     Roster roster() const;
   };
 
+  Result<Roster> add(const RoomName& room, Peer peer, std::size_t max) VOICECHAN_REQUIRES(mutex_);
   void publish(const RoomName& name, Room& room, RosterChange change) VOICECHAN_REQUIRES(mutex_);
 
   Backplane* const backplane_;

@@ -74,7 +74,7 @@ Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Tra
   const UserId user = peer.user.id;
   FlightEvent event{FlightEvent::Kind::joined, id};
   event.username = peer.user.username;
-  auto roster = presence_->enter(name, std::move(peer), max);
+  auto roster = *presence_->enter(name, std::move(peer), max, 0);
   if (!roster) {
     drop_if_empty(*room);
     return roster.error();

@@ -61,6 +61,10 @@ class VOICECHAN_API BackplaneReceiver {
   /// What became of a message that this hub sent; another one follows `Delivery::waiting`.
   virtual void on_delivery(const SendTicket& ticket, Delivery delivery) noexcept = 0;
 
+  /// The answer to an entry that was pending (`Presence::enter`), by the number it was given. It
+  /// may come for a peer that has left meanwhile.
+  virtual void on_entered(std::uint64_t number, Result<Roster> answer) noexcept = 0;
+
  protected:
   ~BackplaneReceiver() = default;
 };
@@ -113,6 +117,14 @@ class VOICECHAN_API BackplanePort {
   virtual void poll() = 0;
 };
 
+/// What `Backplane::prepare` gives.
+struct Preparation {
+  /// The group stays prepared as long as this or a subscription to it exists. May be null.
+  std::shared_ptr<void> hold;
+  /// False: `ready` is called later.
+  bool is_ready = true;
+};
+
 /// Joins hubs into one system: those of one process, or of many nodes. Every implementation passes
 /// `tests/backplane_conformance.hpp`. Thread-safe. Must outlive its ports.
 class VOICECHAN_API Backplane {
@@ -129,12 +141,24 @@ class VOICECHAN_API Backplane {
   /// Passes a frame to every hub subscribed to the group. From any thread, at once.
   virtual void publish(std::string_view group, const Frame& frame) = 0;
 
+  /// Has what other processes publish to a group come to this one, so that a subscription made
+  /// while `Preparation::hold` exists misses nothing from its return on; without, it may miss what
+  /// they publish in its first moment. Unless it is ready at once, `ready` is called by any thread
+  /// when it is, or has taken too long, even if `hold` is gone by then; it must not block and must
+  /// not call the backplane. From any thread.
+  virtual Preparation prepare(std::string_view group, std::function<void()> ready) = 0;
+
   /// The rosters of all hubs' signaling rooms.
   virtual Presence& presence() noexcept = 0;
 
   /// Who is in all hubs' voice rooms.
   virtual VoicePresence& voice_presence() noexcept = 0;
 };
+
+// For those that join processes: libvoicechan/src/gateway_hooks.hpp.
+class GatewayHooks;
+class InProcessBackplane;
+VOICECHAN_API GatewayHooks& gateway_hooks(InProcessBackplane& backplane) noexcept;
 
 /// Joins the hubs of one process, up to 64. A frame crosses to each other hub once, whatever the
 /// number of its members; hubs hand over whole batches, and only waking a sleeping hub takes a
@@ -150,10 +174,13 @@ class VOICECHAN_API InProcessBackplane final : public Backplane {
   Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
                                                 std::function<void()> wake) override;
   void publish(std::string_view group, const Frame& frame) override;
+  /// Ready at once: all hubs are here.
+  Preparation prepare(std::string_view group, std::function<void()> ready) override;
   Presence& presence() noexcept override { return *presence_; }
   VoicePresence& voice_presence() noexcept override { return *voice_presence_; }
 
  private:
+  friend GatewayHooks& gateway_hooks(InProcessBackplane& backplane) noexcept;
   struct Shared;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<Presence> presence_;

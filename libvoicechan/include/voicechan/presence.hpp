@@ -55,6 +55,10 @@ struct VOICECHAN_API RosterChange {
 /// The group that hubs with peers in a signaling room are subscribed to: "signaling_<room>".
 VOICECHAN_API std::string peer_group(const RoomName& room);
 
+/// What a peer is told who wants to enter a room: the roster with it, or why it may not. Nothing:
+/// the answer comes later.
+using EntryAnswer = std::optional<Result<Roster>>;
+
 /// Who is in which signaling room, over all hubs of a backplane. Every change has the room's next
 /// revision and is published to `peer_group(room)`, in order: who subscribes first and enters then
 /// sees each change after his own roster, and each once. Thread-safe.
@@ -62,14 +66,20 @@ class VOICECHAN_API Presence {
  public:
   virtual ~Presence() = default;
 
-  /// Adds a peer; the roster with it (`peer.since` is set here). Fails with `Errc::room_full` if
-  /// there are `max` already.
-  virtual Result<Roster> enter(const RoomName& room, Peer peer, std::size_t max) = 0;
+  /// Adds a peer (`peer.since` is set here). Fails with `Errc::room_full` if there are `max`
+  /// already. Without an answer the entry is pending: then exactly one
+  /// `BackplaneReceiver::on_entered(number, …)` of the hub that `peer.id` names follows, out of a
+  /// later poll, ahead of all changes behind the entry; until then others may see the peer in the
+  /// room or not.
+  virtual EntryAnswer enter(const RoomName& room, Peer peer, std::size_t max,
+                            std::uint64_t number) = 0;
 
   /// Replaces the data of a peer that is in the room.
   virtual void update(const RoomName& room, const PeerId& peer, std::string data) = 0;
 
-  /// Takes a peer that is in the room out of it.
+  /// Takes a peer out that is in the room, or whose entry is pending: then it will not be in the
+  /// room, and `on_entered` follows only if it was under way already. A hub that goes away has its
+  /// pending peers leave before.
   virtual void leave(const RoomName& room, const PeerId& peer) noexcept = 0;
 
   /// The revision at which a peer came that is in the room.
