@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "late_backplane.hpp"
 #include "voicechan/hub.hpp"
 
 // Clients in memory, and hubs of one backplane that one thread drives.
@@ -67,12 +68,24 @@ inline RoomName room_name(std::string_view text) {
 
 inline Identity user(std::int64_t id) { return {UserId{id}, "user" + std::to_string(id)}; }
 
+/// Added to a number of hubs: their presence lets peers enter rooms only when it settles.
+constexpr int kLate = 100;
+
 /// Some hubs of one backplane, all driven by the calling thread.
 class HubSystem {
  public:
   explicit HubSystem(std::size_t hub_count = 1, HubOptions options = {}) {
-    for (std::size_t i = 0; i < hub_count; ++i) {
-      auto hub = Hub::attach(backplane_, options, [this] { is_woken_ = true; });
+    constexpr std::uint64_t kNode = 0x1234;
+    constexpr auto kFirstLate = static_cast<std::size_t>(kLate);
+    if (hub_count < kFirstLate) {
+      backplane_ = std::make_unique<InProcessBackplane>(kNode);
+    } else {
+      auto late = std::make_unique<LateBackplane>(kNode);
+      late_ = late.get();
+      backplane_ = std::move(late);
+    }
+    for (std::size_t i = 0; i < hub_count % kFirstLate; ++i) {
+      auto hub = Hub::attach(*backplane_, options, [this] { is_woken_ = true; });
       EXPECT_TRUE(hub);
       hubs_.push_back(*std::move(hub));
     }
@@ -83,15 +96,23 @@ class HubSystem {
   Hub& hub(std::size_t index) { return *hubs_[index % hubs_.size()]; }
   std::unique_ptr<Hub>& owned_hub(std::size_t index) { return hubs_[index % hubs_.size()]; }
   std::size_t hub_count() const { return hubs_.size(); }
-  Backplane& backplane() { return backplane_; }
+  Backplane& backplane() { return *backplane_; }
   std::size_t session_count() const {
     std::size_t count = 0;
     for (const auto& each : hubs_) count += each->session_count();
     return count;
   }
 
-  /// Ticks all hubs until nothing is under way between them.
+  /// Ticks all hubs until nothing is under way between them, and nobody waits to enter a room.
   void settle() {
+    do {
+      let_in();
+      tick();
+    } while (late_ != nullptr && late_->waiting_count() > 0);
+  }
+
+  /// The same, but those who wait to enter go on waiting.
+  void tick() {
     do {
       is_woken_ = false;
       for (const auto& each : hubs_) {
@@ -102,6 +123,19 @@ class HubSystem {
 
   /// Time goes by in which nobody needs a tick.
   void sleep(std::chrono::milliseconds time) { now_ += time; }
+  /// Those who wait to enter rooms have, but have not heard of it.
+  void let_in() {
+    if (late_ != nullptr) late_->admit_all();
+  }
+  /// The same, and a hub has heard of it.
+  void let_in(std::size_t hub_index) {
+    if (late_ == nullptr) return;
+    late_->admit_all();
+    hub(hub_index).tick(now_);
+  }
+
+  LateBackplane& late() { return *late_; }
+
   void advance(std::chrono::milliseconds time) {
     now_ += time;
     settle();
@@ -152,7 +186,8 @@ class HubSystem {
   }
 
  private:
-  InProcessBackplane backplane_{0x1234};
+  std::unique_ptr<Backplane> backplane_;
+  LateBackplane* late_ = nullptr;  // `backplane_`, if it is one
   std::vector<std::unique_ptr<Hub>> hubs_;
   bool is_woken_ = false;
   MonotonicTime now_{std::chrono::hours(1)};
@@ -165,7 +200,9 @@ class HubSystemTest : public ::testing::TestWithParam<int> {
 };
 
 inline std::string hub_count_name(const ::testing::TestParamInfo<int>& info) {
-  return std::to_string(info.param) + (info.param == 1 ? "Hub" : "Hubs");
+  const bool is_late = info.param >= kLate;
+  const int count = info.param % kLate;
+  return std::to_string(count) + (count == 1 ? "Hub" : "Hubs") + (is_late ? "Late" : "");
 }
 
 }  // namespace voicechan

@@ -323,7 +323,8 @@ TEST_P(HubFlightRecorderTest, AnAnswerWithoutCandidatesIsFound) {
   EXPECT_THAT(faults(), ElementsAre("answer_without_candidates"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Hubs, HubFlightRecorderTest, ::testing::Values(1, 3), hub_count_name);
+INSTANTIATE_TEST_SUITE_P(Hubs, HubFlightRecorderTest, ::testing::Values(1, 3, kLate + 1, kLate + 3),
+                         hub_count_name);
 
 }  // namespace
 }  // namespace voicechan

@@ -279,7 +279,8 @@ TEST_P(HubPeerRoomsTest, SyncShowsAllPeersToOneWhoCameLaterThanHeAsksAbout) {
 TEST_P(HubPeerRoomsTest, WhatASyncHasShownIsNotToldAgain) {
   auto ann = join(0, "team");
   auto bob = system.open_signaling(1);
-  bob->send(join_text("team"));  // the change is under way
+  bob->send(join_text("team"));
+  system.let_in();  // the change is under way
   ann.client->send(R"({"type":"sync","revision":1})");
   system.settle();
   ASSERT_EQ(ann.client->texts().size(), 1u);
@@ -337,7 +338,8 @@ TEST_P(HubPeerRoomsTest, MessagesWithARecipientAreForwardedWhateverTheirType) {
                                                R"(","type":"update","to":")" + ann.id + "\"}"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Hubs, HubPeerRoomsTest, ::testing::Values(1, 3));
+INSTANTIATE_TEST_SUITE_P(Hubs, HubPeerRoomsTest, ::testing::Values(1, 3, kLate + 1, kLate + 3),
+                         hub_count_name);
 
 TEST(HubPeerRoomsLimitTest, ARoomTakesNoMorePeersThanItMay) {
   HubOptions options;

@@ -150,7 +150,8 @@ TEST_P(HubReceiptsTest, OneWhoWritesToHimselfGetsMessageAndReceipt) {
   EXPECT_THAT(answers(), ElementsAre(receipt("1", "delivered", ann->id)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Hubs, HubReceiptsTest, ::testing::Values(1, 3), hub_count_name);
+INSTANTIATE_TEST_SUITE_P(Hubs, HubReceiptsTest, ::testing::Values(1, 3, kLate + 1, kLate + 3),
+                         hub_count_name);
 
 /// A client of the model. Its session may outlive `socket`, of which there is none while it is
 /// lost.

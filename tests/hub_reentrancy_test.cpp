@@ -379,7 +379,8 @@ TEST_P(HubReentrancyTest, RandomCallbacksBreakNoPromise) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Hubs, HubReentrancyTest, ::testing::Values(1, 2, 3), hub_count_name);
+INSTANTIATE_TEST_SUITE_P(Hubs, HubReentrancyTest, ::testing::Values(1, 2, 3, kLate + 1, kLate + 3),
+                         hub_count_name);
 
 }  // namespace
 }  // namespace voicechan

@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "fake_transport.hpp"
@@ -124,8 +125,9 @@ HubOptions options() {
   return options;
 }
 
-/// The parameter: whether a connection that resumes comes to the session's hub, or another one.
-class HubResumeTest : public ::testing::TestWithParam<bool> {
+/// The parameters: whether a connection that resumes comes to the session's hub, or another one;
+/// whether peers are let into rooms later.
+class HubResumeTest : public ::testing::TestWithParam<std::tuple<bool, bool>> {
  protected:
   HubResumeTest() {
     ann.join(1);
@@ -135,12 +137,12 @@ class HubResumeTest : public ::testing::TestWithParam<bool> {
     ann.changes.clear();
   }
 
-  std::size_t hub() const { return GetParam() ? 0 : 2; }
+  std::size_t hub() const { return std::get<0>(GetParam()) ? 0 : 2; }
   void say_to_bob(std::string_view rest) {
     ann.say(R"({"to":")" + bob.id + R"(")" + std::string(rest) + "}");
   }
 
-  HubSystem system{3, options()};
+  HubSystem system{std::get<1>(GetParam()) ? kLate + std::size_t{3} : 3, options()};
   ResumingClient ann{system};
   ResumingClient bob{system};
 };
@@ -531,9 +533,12 @@ TEST_P(HubResumeTest, AConnectionMayEndWhileItResumes) {
   EXPECT_THAT(ann.changes, ElementsAre("peer_left"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Hubs, HubResumeTest, ::testing::Bool(), [](const auto& test) {
-  return std::string(test.param ? "SameHub" : "AnotherHub");
-});
+INSTANTIATE_TEST_SUITE_P(Hubs, HubResumeTest,
+                         ::testing::Combine(::testing::Bool(), ::testing::Bool()),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param) ? "SameHub" : "AnotherHub") +
+                                  (std::get<1>(test.param) ? "Late" : "");
+                         });
 
 TEST(HubResumeLimitsTest, AHubWithoutAWindowOffersNothing) {
   HubOptions none;

@@ -332,7 +332,8 @@ TEST_P(HubSignalingTest, ManyMessagesAreAllAnsweredOrDelivered) {
   EXPECT_GE(alice->texts().size(), 100u + 49u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Hubs, HubSignalingTest, ::testing::Values(1, 2, 3), hub_count_name);
+INSTANTIATE_TEST_SUITE_P(Hubs, HubSignalingTest, ::testing::Values(1, 2, 3, kLate + 1, kLate + 3),
+                         hub_count_name);
 
 class HubLimitsTest : public ::testing::Test {
  protected:

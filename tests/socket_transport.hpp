@@ -70,6 +70,7 @@ inline SocketClientPtr join(HubSystem& system, std::size_t hub,
   auto client = std::make_unique<SocketClient>();
   client->session = system.hub(hub).open_signaling(user(1), client->transport);
   client->send(std::string(text));
+  system.let_in(hub);
   client->write();
   const auto reply = parse_json(client->transport.take().at(0)).as_object();
   client->id = reply.at("id").as_string().c_str();

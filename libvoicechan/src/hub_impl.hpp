@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -22,8 +23,8 @@
 #include "voicechan/hub.hpp"
 
 // What a hub consists of. Sessions, groups and relay are in hub.cpp, signaling in
-// hub_signaling.cpp, what outlives a connection in hub_resume.cpp, members of voice rooms and what
-// they ask in hub_voice.cpp.
+// hub_signaling.cpp, joins in hub_join.cpp, what outlives a connection in hub_resume.cpp, members
+// of voice rooms and what they ask in hub_voice.cpp.
 
 namespace voicechan {
 
@@ -60,6 +61,38 @@ struct Resumption {
   std::optional<Waiting::iterator> waits;   // until when, if it is not connected
 };
 
+/// What a join asks for.
+struct JoinWishes {
+  bool receipts = false;
+  bool resume = false;
+};
+
+/// A join that waits to be answered, and what must not overtake the answer; that is handled one
+/// after the other when it has come.
+struct PendingJoin {
+  static constexpr std::size_t kMaxKept = 256;
+  // Of one session, but for a single message that is longer, and of all sessions of a hub.
+  static constexpr std::size_t kMaxKeptBytes = 256u << 10;
+  static constexpr std::size_t kMaxKeptBytesOfAll = 64u << 20;
+
+  struct Said {
+    FrameKind kind;
+    std::string text;
+  };
+  struct Directed {
+    SendTicket ticket;
+    Frame frame;
+  };
+
+  std::uint64_t number = 0;                 // in the hub's list of these
+  std::unique_ptr<PeerRooms::Entry> entry;  // null once answered
+  JoinWishes wishes;
+  bool is_first = false;          // the session gets its id with it
+  std::deque<Said> said;          // by the client
+  std::deque<Directed> directed;  // to the peer
+  std::size_t kept_bytes = 0;     // of both
+};
+
 /// A connection whose session is with another hub.
 struct Tunnel {
   const PeerId id;
@@ -83,6 +116,7 @@ struct SignalingState {
   const Identity user;
   std::optional<PeerId> id;                 // once it has joined
   std::unique_ptr<PeerRooms::Place> place;  // while it is in a room
+  std::unique_ptr<PendingJoin> joining;     // while a join and what came behind it wait
   std::unique_ptr<Receipts> receipts;       // once it has had to do with any
   std::unique_ptr<Resumption> resumption;   // once the client has asked for it
   std::unique_ptr<Tunnel> tunnel;           // instead of all above
@@ -179,13 +213,32 @@ class Hub::Impl final : public BackplaneReceiver {
   std::optional<IceOffer> offer_ice(State& session);
   void record_ice_error(State& session, const SignalingMessage& message);
   void route(State& session, FrameKind kind, std::string_view text);
+  void handle(State& session, FrameKind kind, std::string_view text);
   void join(State& session, const SignalingMessage& message);
+  /// Answers a join; with a roster if it was to a room, in which the session is.
+  void finish_join(State& session, const PeerId& id, const std::optional<Roster>& roster,
+                   JoinWishes wishes);
+  void wait_to_enter(State& session, const PeerId& id, std::unique_ptr<PeerRooms::Entry> entry,
+                     std::uint64_t number, JoinWishes wishes);
+  bool has_room_to_keep(const PendingJoin& joining, std::size_t count, std::size_t bytes) const;
+  /// Keeps what the client says until its join is answered.
+  void keep_said(State& session, FrameKind kind, std::string_view text);
+  void keep(PendingJoin& joining, PendingJoin::Said said);
+  void keep(PendingJoin& joining, PendingJoin::Directed message);
+  /// Handles what was kept behind the join of this number.
+  void handle_kept(std::uint64_t number);
+  /// The session ends: it will not enter, and nothing more comes of what was kept.
+  void drop_join(SignalingState& signaling) noexcept;
+  /// What the client has said behind the message that is being handled.
+  std::deque<PendingJoin::Said> take_said(SignalingState& signaling);
+  /// Lets another session have it.
+  void pass_on_said(const PeerId& key, std::deque<PendingJoin::Said> said);
   /// Counts what others in a room are told of, or what copies its roster; refused if false.
   bool may_change_room(State& session);
-  /// Takes a session into a room, under this id, or sees to it that it stays; what to show it. If
-  /// the room is full, nothing has changed.
-  Result<Roster> enter_room(State& session, const PeerId& id, const RoomName& room,
-                            std::optional<std::string_view> data);
+  /// Takes a session into a room, under this id, or sees to it that it stays, and answers; or has
+  /// the join wait. If the room is full, nothing has changed.
+  void enter_room(State& session, const PeerId& id, const RoomName& room,
+                  std::optional<std::string_view> data, JoinWishes wishes);
   void update_data(State& session, const SignalingMessage& message);
   void sync(State& session, const SignalingMessage& message);
   /// Handles what only a peer in a room may send; false if the message is none of that.
@@ -197,11 +250,14 @@ class Hub::Impl final : public BackplaneReceiver {
   static bool is_busy(const State& peer, const SendTicket& ticket, const Frame& frame);
   void send(const SendTicket& ticket, const Frame& frame);
   Delivery deliver(const SendTicket& ticket, const Frame& frame) noexcept;
+  Delivery deliver_now(State& peer, const SendTicket& ticket, const Frame& frame);
   /// Records a message of a peer in a room; its number, or 0. `is_in_room`: so is the receiver.
   std::uint64_t record_message(const State& session, const SignalingMessage& message,
                                const PeerId& to, bool is_in_room);
   void record_outcome(const SendTicket& ticket, Delivery delivery);
   static void record_refusal(const State& session, Errc code);
+  static void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
+                         std::string_view detail = {});
   /// The same, as a receipt if the client wants one.
   void refuse(State& session, const SignalingMessage& message, Errc code,
               std::string_view detail = {});
@@ -238,13 +294,16 @@ class Hub::Impl final : public BackplaneReceiver {
   Groups groups_;
   std::list<State> sessions_;
   std::unordered_map<PeerId, State*> peers_;
-  std::unordered_map<PeerId, State*> resumables_;  // by key
-  std::unordered_map<PeerId, State*> tunnels_;     // by their own id
-  Resumption::Waiting waiting_;                    // for somebody to resume them
-  std::size_t resume_bytes_ = 0;                   // kept for all resumables_
-  std::optional<PeerRooms> peer_rooms_;            // once attached
-  VoicePresence* voice_presence_ = nullptr;        // once attached
-  std::vector<Groups::iterator> paced_;            // groups that hold frames back
+  std::unordered_map<PeerId, State*> resumables_;    // by key
+  std::unordered_map<PeerId, State*> tunnels_;       // by their own id
+  Resumption::Waiting waiting_;                      // for somebody to resume them
+  std::size_t resume_bytes_ = 0;                     // kept for all resumables_
+  std::unordered_map<std::uint64_t, State*> joins_;  // that wait, by number
+  std::size_t kept_bytes_ = 0;                       // behind all joins_
+  std::uint64_t last_join_ = 0;
+  std::optional<PeerRooms> peer_rooms_;      // once attached
+  VoicePresence* voice_presence_ = nullptr;  // once attached
+  std::vector<Groups::iterator> paced_;      // groups that hold frames back
   std::uint64_t last_receipt_ = 0;
   std::uint64_t resume_count_ = 0;
   MonotonicTime now_{};

@@ -170,10 +170,12 @@ void Hub::Impl::resume(State& session, const SignalingMessage& message) {
     return session.transport->send(failure_message(*failure));
   }
   Transport& connection = *session.transport;
+  auto said = take_said(*session.signaling);
   resumed.handle = session.handle;
   resumed.handle->state_ = &resumed;
   sessions_.erase(session.place);
   connect(resumed, connection, *seq);
+  pass_on_said(*key, std::move(said));
 }
 
 std::optional<ResumeFailure> Hub::Impl::cut_off(State& session, std::uint64_t seq) {

@@ -18,8 +18,6 @@ constexpr std::chrono::minutes kIceRetry{1};
 
 constexpr std::string_view kNotAnObject =
     "a signaling message is one JSON object in a text frame, not nested too deeply";
-constexpr std::string_view kBadRoom =
-    "\"room\" must be 1 to 200 bytes without slashes and control characters";
 constexpr std::string_view kNoData = "an update has \"data\"";
 constexpr std::string_view kBadErrorCode = "\"error_code\" must be an integer from 300 to 799";
 constexpr std::string_view kTooManyReceipts = "too many messages wait for their receipts";
@@ -69,12 +67,6 @@ FlightEvent::Type type_of(const SignalingMessage& message) {
   return FlightEvent::Type::other;
 }
 
-void send_error(Transport& transport, Errc code, std::optional<std::string_view> to = {},
-                std::string_view detail = {}) {
-  const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
-  transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
-}
-
 }  // namespace
 
 PeerId Hub::Impl::make_id() {
@@ -84,6 +76,7 @@ PeerId Hub::Impl::make_id() {
 }
 
 void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
+  if (signaling.joining != nullptr) drop_join(signaling);
   if (signaling.tunnel != nullptr) {
     signal(*signaling.tunnel, {TunnelSignal::Kind::closed});
     return drop_tunnel(signaling);
@@ -109,6 +102,11 @@ void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
   if (text.size() > options_.max_signaling_bytes) {
     return refuse(session, Errc::too_large);
   }
+  if (session.signaling->joining != nullptr) return keep_said(session, kind, text);
+  handle(session, kind, text);
+}
+
+void Hub::Impl::handle(State& session, FrameKind kind, std::string_view text) {
   if (kind != FrameKind::text) return refuse(session, Errc::bad_message, {}, kNotAnObject);
   const auto message = parse_signaling_message(text, options_.max_json_depth);
   if (!message) return refuse(session, Errc::bad_message, {}, kNotAnObject);
@@ -123,42 +121,6 @@ void Hub::Impl::route(State& session, FrameKind kind, std::string_view text) {
   forward(session, *message);
 }
 
-void Hub::Impl::join(State& session, const SignalingMessage& message) {
-  const auto member = find_member(message, "room");
-  const auto text = member ? string_value(*member) : std::nullopt;
-  std::optional<RoomName> room;
-  if (text) {
-    auto name = RoomName::parse(*text);
-    if (!name) return refuse(session, Errc::bad_message, {}, kBadRoom);
-    room = *std::move(name);
-  }
-  const auto data = find_member(message, "data");
-  if (room && data && data->size() > options_.max_peer_data_bytes) {
-    return refuse(session, Errc::too_large);
-  }
-  if (room && !may_change_room(session)) return;
-  const PeerId id = session.signaling->id ? *session.signaling->id : make_id();
-  Roster roster;
-  if (room) {
-    auto shown = enter_room(session, id, *room, data);
-    if (!shown) return send_error(*session.transport, Errc::room_full);  // and nothing has changed
-    roster = *std::move(shown);
-  }
-  if (!session.signaling->id) {
-    session.signaling->id = id;
-    peers_.emplace(id, &session);
-  }
-  const bool asks_for_receipts = find_member(message, "receipts") == "true";
-  if (room || asks_for_receipts) session.signaling->need_receipts().is_sender = true;
-  const auto ice = room ? offer_ice(session) : std::nullopt;
-  if (ice) session.signaling->place->start_using_ice(ice->expires_at);
-  Transport& transport = *session.transport;  // the first answer with a key is not kept itself
-  const bool asks_to_resume = find_member(message, "resume") == "true";
-  const auto resume = asks_to_resume ? offer_resume(session) : std::nullopt;
-  transport.send(Frame::control_text(room ? compose_joined_room(*room, roster, id, ice, resume)
-                                          : compose_joined(id.str(), resume)));
-}
-
 bool Hub::Impl::may_change_room(State& session) {
   if (session.signaling->room_changes.take(options_.room_changes_per_second,
                                            options_.room_changes_burst, now_)) {
@@ -166,21 +128,6 @@ bool Hub::Impl::may_change_room(State& session) {
   }
   refuse(session, Errc::rate_limited, {}, kTooManyChanges);
   return false;
-}
-
-Result<Roster> Hub::Impl::enter_room(State& session, const PeerId& id, const RoomName& room,
-                                     std::optional<std::string_view> data) {
-  auto& place = session.signaling->place;
-  if (place != nullptr && place->room().str() == room.str()) {
-    if (data) place->update(std::string(*data));
-    return place->roster();
-  }
-  Peer peer{id, session.signaling->user, std::string(data.value_or("null"))};
-  auto entered =
-      peer_rooms_->enter(room, std::move(peer), *session.transport, options_.max_room_peers);
-  if (!entered) return entered.error();
-  place = std::move(entered->place);
-  return std::move(entered->roster);
 }
 
 std::optional<IceOffer> Hub::Impl::offer_ice(State& session) {
@@ -303,6 +250,9 @@ void Hub::Impl::forward(State& session, const SignalingMessage& message) {
 bool Hub::Impl::is_refused_here(const SendTicket& ticket, const Frame& frame) const {
   const auto peer = peers_.find(ticket.to);
   if (peer == peers_.end()) return false;  // what another hub does is known later
+  const PendingJoin* const joining = peer->second->signaling->joining.get();
+  if (joining != nullptr)
+    return !has_room_to_keep(*joining, joining->directed.size(), frame.size());
   return is_busy(*peer->second, ticket, frame);
 }
 
@@ -325,10 +275,18 @@ void Hub::Impl::send(const SendTicket& ticket, const Frame& frame) {
 Delivery Hub::Impl::deliver(const SendTicket& ticket, const Frame& frame) noexcept {
   const auto peer = peers_.find(ticket.to);
   if (peer == peers_.end()) return Delivery::unknown_peer;
-  if (is_busy(*peer->second, ticket, frame)) return Delivery::peer_busy;
-  Transport& transport = *peer->second->transport;
-  SignalingState& signaling = *peer->second->signaling;
-  if (signaling.is_waiting()) return let_wait(*peer->second, ticket, frame);
+  PendingJoin* const joining = peer->second->signaling->joining.get();
+  if (joining == nullptr) return deliver_now(*peer->second, ticket, frame);
+  if (is_refused_here(ticket, frame)) return Delivery::peer_busy;
+  keep(*joining, PendingJoin::Directed{ticket, frame});
+  return Delivery::queued;
+}
+
+Delivery Hub::Impl::deliver_now(State& peer, const SendTicket& ticket, const Frame& frame) {
+  if (is_busy(peer, ticket, frame)) return Delivery::peer_busy;
+  Transport& transport = *peer.transport;
+  SignalingState& signaling = *peer.signaling;
+  if (signaling.is_waiting()) return let_wait(peer, ticket, frame);
   const bool is_reported = ticket.receipt != 0 && transport.notify_when_written();
   if (is_reported) signaling.need_receipts().unwritten.push_back(ticket);
   transport.send(frame);
@@ -369,6 +327,12 @@ void Hub::Impl::record_refusal(const State& session, Errc code) {
   FlightEvent event{FlightEvent::Kind::refused, *session.signaling->id};
   event.code = code;
   session.signaling->place->record(std::move(event));
+}
+
+void Hub::Impl::send_error(Transport& transport, Errc code, std::optional<std::string_view> to,
+                           std::string_view detail) {
+  const std::string sentence = detail.empty() ? make_error_code(code).message() : "";
+  transport.send(Frame::control_text(compose_error(code, detail.empty() ? sentence : detail, to)));
 }
 
 void Hub::Impl::refuse(State& session, Errc code, std::optional<std::string_view> to,
@@ -433,7 +397,5 @@ void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcep
              delivery == Delivery::peer_busy ? Errc::peer_busy : Errc::unknown_peer,
              ticket.to.str());
 }
-
-void Hub::Impl::on_entered(std::uint64_t /*number*/, Result<Roster> /*answer*/) noexcept {}
 
 }  // namespace voicechan

@@ -1,5 +1,7 @@
 #include "peer_rooms.hpp"
 
+#include <utility>
+
 #include "room_message.hpp"
 
 namespace voicechan {
@@ -62,8 +64,8 @@ void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
                        : message);
 }
 
-Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Transport& transport,
-                                            std::size_t max) {
+std::variant<Result<PeerRooms::Entered>, std::unique_ptr<PeerRooms::Entry>> PeerRooms::enter(
+    const RoomName& name, Peer peer, Transport& transport, std::size_t max, std::uint64_t number) {
   const std::string group = peer_group(name);
   const auto found = rooms_.find(group);
   std::shared_ptr<Room> room =
@@ -71,19 +73,38 @@ Result<PeerRooms::Entered> PeerRooms::enter(const RoomName& name, Peer peer, Tra
                             : std::make_shared<Room>(Room{name, port_->subscribe(group), {}});
   if (found == rooms_.end()) rooms_.emplace(group, room);
   const PeerId id = peer.id;
-  const UserId user = peer.user.id;
-  FlightEvent event{FlightEvent::Kind::joined, id};
-  event.username = peer.user.username;
-  auto roster = *presence_->enter(name, std::move(peer), max, 0);
-  if (!roster) {
+  const Identity user = peer.user;
+  auto answer = presence_->enter(name, std::move(peer), max, number);
+  if (!answer) return std::make_unique<Entry>(*this, std::move(room), user, id);
+  return settle(std::move(room), user, id, transport, *std::move(answer));
+}
+
+Result<PeerRooms::Entered> PeerRooms::settle(std::shared_ptr<Room> room, const Identity& user,
+                                             const PeerId& id, Transport& transport,
+                                             Result<Roster> answer) {
+  if (!answer) {
     drop_if_empty(*room);
-    return roster.error();
+    return answer.error();
   }
   auto place = std::unique_ptr<Place>(
-      new Place(*this, std::move(room), id, user, transport, roster->revision));
+      new Place(*this, std::move(room), id, user.id, transport, answer->revision));
   place->room_->places.emplace(id, place.get());
+  FlightEvent event{FlightEvent::Kind::joined, id};
+  event.username = user.username;
   place->record(std::move(event));
-  return Entered{std::move(place), *std::move(roster)};
+  return Entered{std::move(place), *std::move(answer)};
+}
+
+PeerRooms::Entry::~Entry() {
+  if (room_ == nullptr) return;
+  --room_->entry_count;
+  rooms_->presence_->leave(room_->name, id_);
+  rooms_->drop_if_empty(*room_);
+}
+
+Result<PeerRooms::Entered> PeerRooms::Entry::finish(Result<Roster> answer, Transport& transport) {
+  --room_->entry_count;
+  return rooms_->settle(std::move(room_), user_, id_, transport, std::move(answer));
 }
 
 void PeerRooms::refresh_at(Place& place, MonotonicTime time) {
@@ -120,7 +141,7 @@ void PeerRooms::on_publish(std::string_view group, const Frame& frame) {
 }
 
 void PeerRooms::drop_if_empty(Room& room) noexcept {
-  if (!room.places.empty()) return;
+  if (!room.places.empty() || room.entry_count > 0) return;
   room.subscription = nullptr;  // before another one for the same group
   rooms_.erase(peer_group(room.name));
 }

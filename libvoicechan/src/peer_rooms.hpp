@@ -95,8 +95,33 @@ class PeerRooms {
     Roster roster;
   };
 
+  /// A peer that waits to be let into a room; its destruction is the leave.
+  class Entry {
+   public:
+    Entry(PeerRooms& rooms, std::shared_ptr<Room> room, const Identity& user, const PeerId& id)
+        : rooms_(&rooms), room_(std::move(room)), user_(user), id_(id) {
+      ++room_->entry_count;
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    ~Entry();
+
+    const RoomName& room() const noexcept { return room_->name; }
+    /// `answer` is that of the presence. To be called once, by who owns this, and only then.
+    Result<Entered> finish(Result<Roster> answer, Transport& transport);
+
+   private:
+    PeerRooms* const rooms_;
+    std::shared_ptr<Room> room_;  // until it is finished
+    const Identity user_;
+    const PeerId id_;
+  };
+
   /// Takes a peer into a room; the roster with it. Fails with `Errc::room_full` if there are `max`.
-  Result<Entered> enter(const RoomName& name, Peer peer, Transport& transport, std::size_t max);
+  /// An entry, if the presence answers later, by `number`.
+  std::variant<Result<Entered>, std::unique_ptr<Entry>> enter(const RoomName& name, Peer peer,
+                                                              Transport& transport, std::size_t max,
+                                                              std::uint64_t number);
 
   /// Sets the time at which a peer is to be told again what does not hold for ever.
   void refresh_at(Place& place, MonotonicTime time);
@@ -113,8 +138,11 @@ class PeerRooms {
     RoomName name;
     std::unique_ptr<Subscription> subscription;
     std::unordered_map<PeerId, Place*> places;
+    std::size_t entry_count = 0;
   };
 
+  Result<Entered> settle(std::shared_ptr<Room> room, const Identity& user, const PeerId& id,
+                         Transport& transport, Result<Roster> answer);
   void drop_if_empty(Room& room) noexcept;
 
   BackplanePort* const port_;
