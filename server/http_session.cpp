@@ -10,6 +10,7 @@
 
 #include "admin_api.hpp"
 #include "credential_error.hpp"
+#include "group_preparation.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
 #include "rest_api.hpp"
@@ -24,7 +25,21 @@ namespace {
 // For the request of a connection that may ask for a probe only.
 constexpr std::chrono::milliseconds kProbePatience{1000};
 
+/// The group that a WebSocket is in from its handshake on.
+std::optional<std::string> group_of(const Route& route, UserId user) {
+  if (route.endpoint == Endpoint::voice_socket) return voice_group(*route.room);
+  if (route.endpoint == Endpoint::notifications_socket) return notification_group(user);
+  return std::nullopt;
+}
+
 }  // namespace
+
+struct HttpSession::WaitingHandshake {
+  Handshake handshake;
+  Route route;
+  Admission admission;
+  GroupPreparation group;
+};
 
 HttpSession::HttpSession(Connection& connection, For whom)
     : connection_(connection),
@@ -247,19 +262,34 @@ void HttpSession::on_identified(const Handshake& handshake, const Route& route,
   if (!admission) {
     return on_response(connection_.worker().services().rest_api.fail(admission.error()));
   }
-  if (admission->credential->is_revoked()) {  // since the store was asked
+  const auto group = group_of(route, admission->user.id);
+  if (!group) return open_websocket(handshake, route, *std::move(admission));
+  const auto on_ready = [this] {
+    const auto waiting = std::move(waiting_);  // holds the group until it is joined
+    open_websocket(waiting->handshake, waiting->route, std::move(waiting->admission));
+  };
+  waiting_ = std::unique_ptr<WaitingHandshake>(new WaitingHandshake{
+      handshake, route, *std::move(admission), GroupPreparation(connection_, *group, on_ready)});
+  if (waiting_->group.is_ready()) return on_ready();
+  deadline_ = connection_.worker().now() + connection_.worker().options().deadlines.request_head;
+  connection_.check_deadline_at(deadline_);
+}
+
+void HttpSession::open_websocket(const Handshake& handshake, const Route& route,
+                                 Admission admission) {
+  if (admission.credential->is_revoked()) {  // since the store was asked
     return on_response(make_unauthorized_response(CredentialErrc::revoked));
   }
   const ServicePhase phase = connection_.worker().phase();
   if (!is_ready(phase)) return on_response(make_refusal_response(phase));
   auto place = connection_.worker().services().user_counts.try_add(
-      admission->user.id, route.endpoint == Endpoint::signaling_socket);
+      admission.user.id, route.endpoint == Endpoint::signaling_socket);
   if (!place) return on_response(make_too_many_response("This user has too many WebSockets."));
   Connection& connection = connection_;
   auto session = std::make_unique<WebSocketSession>(
-      connection, route.endpoint, std::move(admission->credential), std::move(*place));
+      connection, route.endpoint, std::move(admission.credential), std::move(*place));
   const VoiceProtocol protocol = handshake.voice_protocol(route.endpoint);
-  if (const auto error = session->join(route, std::move(admission->user), protocol)) {
+  if (const auto error = session->join(route, std::move(admission.user), protocol)) {
     return on_response(make_failure_response(error));
   }
   connection.write(encode_handshake(handshake.key, handshake.choose_subprotocol(route.endpoint)));
@@ -328,8 +358,13 @@ void HttpSession::update_deadline() {
 }
 
 MonotonicTime HttpSession::on_deadline(MonotonicTime now) {
-  if (is_busy_ || connection_.is_blocked()) return MonotonicTime::max();
+  if ((is_busy_ && waiting_ == nullptr) || connection_.is_blocked()) return MonotonicTime::max();
   if (now < deadline_) return deadline_;
+  if (waiting_ != nullptr) {
+    waiting_ = nullptr;
+    on_response(make_unavailable_response("The other servers cannot be reached now."));
+    return connection_.is_open() ? deadline_ : MonotonicTime::max();
+  }
   if (connection_.is_for_probes()) {
     respond(make_unavailable_response("Too many connections."));
   } else if (codec_.is_idle()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ class HttpSession final : public Protocol {
     std::optional<std::string> allowed_origin;  // of the page that asks
   };
 
+  /// A good handshake whose group is being prepared.
+  struct WaitingHandshake;
+
   WorkerCounters& counters() noexcept;
   void process(std::string_view input);
   /// Keeps what is to be read later. False if there is no memory for it: the connection is over.
@@ -54,6 +58,7 @@ class HttpSession final : public Protocol {
   void identify(Handshake handshake, Route route, std::optional<std::string> key,
                 NewUsers new_users);
   void on_identified(const Handshake& handshake, const Route& route, Result<Admission> admission);
+  void open_websocket(const Handshake& handshake, const Route& route, Admission admission);
   void refuse_overload();
   void on_response(const HttpResponse& response);
   void respond(HttpResponse response);
@@ -73,7 +78,8 @@ class HttpSession final : public Protocol {
   ResponseFraming framing_;
   MonotonicTime deadline_;
   enum class Phase { fresh, idle, head, body } phase_ = Phase::fresh;
-  bool is_busy_ = false;  // a request is being answered
+  bool is_busy_ = false;                       // a request is being answered
+  std::unique_ptr<WaitingHandshake> waiting_;  // until its group is prepared
 };
 
 }  // namespace voicechan::server

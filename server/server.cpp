@@ -85,15 +85,16 @@ std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
 
 }  // namespace
 
-Server::Server(ServerOptions options, Store& store)
+Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> backplane)
     : options_(std::move(options)),
       store_(store),
-      backplane_(random_node()),
-      directory_(store_, backplane_, system_clock(), options_.quotas),
+      backplane_(backplane != nullptr ? std::move(backplane)
+                                      : std::make_unique<InProcessBackplane>(random_node())),
+      directory_(store_, *backplane_, system_clock(), options_.quotas),
       ice_servers_(make_ice_servers(options_.ice_file)),
       flight_recorder_(system_clock()),
       operator_key_(make_operator_key(options_.operator_key_file)),
-      traces_(flight_recorder_, backplane_.presence(), operator_key_.get()),
+      traces_(flight_recorder_, backplane_->presence(), operator_key_.get()),
       jwt_(make_jwt_verifier(options_.jwt)),
       authenticator_(store_, jwt_.get()),
       key_guard_(options_.key_guard),
@@ -103,7 +104,7 @@ Server::Server(ServerOptions options, Store& store)
       origins_(options_.origins),
       site_(make_site(options_.www_directory)),
       rest_api_(directory_, store_, authenticator_, key_guard_, user_counts_,
-                backplane_.voice_presence(), options_.hub.max_json_depth, ice_servers_.get(),
+                backplane_->voice_presence(), options_.hub.max_json_depth, ice_servers_.get(),
                 &traces_),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
       listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
@@ -114,12 +115,12 @@ Server::Server(ServerOptions options, Store& store)
   const unsigned workers = worker_count(options_.workers);
   if (!options_.admin_address.empty()) {
     admin_api_ = std::make_unique<AdminApi>(AdminApi::Sources{workers_, store_, key_guard_,
-                                                              backplane_, operator_key_.get(),
+                                                              *backplane_, operator_key_.get(),
                                                               phase_, options_.max_held_bytes});
     admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
   }
   const SharedServices services{
-      options_,         backplane_,   rest_api_,        ice_servers_.get(), flight_recorder_,
+      options_,         *backplane_,  rest_api_,        ice_servers_.get(), flight_recorder_,
       authenticator_,   pool_,        listing_pool_,    write_pool_,        connection_counts_,
       connection_rate_, user_counts_, key_guard_,       origins_,           site_.get(),
       phase_,           workers,      admin_api_.get(), admin_pool_.get()};

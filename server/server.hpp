@@ -40,8 +40,9 @@ class Server {
   /// Binds the address and starts to serve. `store` must outlive the server. Throws
   /// std::system_error if the address cannot be had, TlsContext::Error if the certificate cannot be
   /// used, std::runtime_error if the keys of JWTs, the ICE servers, the operator's key or the web
-  /// pages cannot.
-  Server(ServerOptions options, Store& store);
+  /// pages cannot. `backplane` joins the workers, and may join them to those of other processes;
+  /// if it is null, it is one of this process.
+  Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> backplane = nullptr);
   /// As `end`.
   ~Server();
 
@@ -72,7 +73,7 @@ class Server {
   const ServerOptions options_;
   std::atomic<ServicePhase> phase_{ServicePhase::serving};
   MeteredStore store_;
-  InProcessBackplane backplane_;
+  const std::unique_ptr<Backplane> backplane_;
   Directory directory_;
   std::unique_ptr<IceServers> ice_servers_;  // if there are some
   FlightRecorder flight_recorder_;

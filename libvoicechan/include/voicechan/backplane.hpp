@@ -143,9 +143,10 @@ class VOICECHAN_API Backplane {
 
   /// Has what other processes publish to a group come to this one, so that a subscription made
   /// while `Preparation::hold` exists misses nothing from its return on; without, it may miss what
-  /// they publish in its first moment. Unless it is ready at once, `ready` is called by any thread
-  /// when it is, or has taken too long, even if `hold` is gone by then; it must not block and must
-  /// not call the backplane. From any thread.
+  /// they publish in its first moment. Unless it is ready at once, `ready` is called once by any
+  /// thread, perhaps before this returns: when it is ready, or has taken too long. It must not block
+  /// and must not call the backplane, and is not called after `hold` has been destroyed. From any
+  /// thread.
   virtual Preparation prepare(std::string_view group, std::function<void()> ready) = 0;
 
   /// The rosters of all hubs' signaling rooms.
