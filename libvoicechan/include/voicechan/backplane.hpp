@@ -144,9 +144,9 @@ class VOICECHAN_API Backplane {
   /// Has what other processes publish to a group come to this one, so that a subscription made
   /// while `Preparation::hold` exists misses nothing from its return on; without, it may miss what
   /// they publish in its first moment. Unless it is ready at once, `ready` is called once by any
-  /// thread, perhaps before this returns: when it is ready, or has taken too long. It must not block
-  /// and must not call the backplane, and is not called after `hold` has been destroyed. From any
-  /// thread.
+  /// thread, perhaps before this returns: when it is ready, or has taken too long. It must not
+  /// block and must not call the backplane, and is not called after `hold` has been destroyed. From
+  /// any thread.
   virtual Preparation prepare(std::string_view group, std::function<void()> ready) = 0;
 
   /// The rosters of all hubs' signaling rooms.
@@ -156,9 +156,9 @@ class VOICECHAN_API Backplane {
   virtual VoicePresence& voice_presence() noexcept = 0;
 };
 
-// For those that join processes: libvoicechan/src/gateway_hooks.hpp.
 class GatewayHooks;
 class InProcessBackplane;
+/// For those that join processes: see libvoicechan/src/gateway_hooks.hpp.
 VOICECHAN_API GatewayHooks& gateway_hooks(InProcessBackplane& backplane) noexcept;
 
 /// Joins the hubs of one process, up to 64. A frame crosses to each other hub once, whatever the
