@@ -36,6 +36,10 @@ forbid 'Only the SQLite store includes sqlite3.h or its headers:' < <(
   includes_of "$library" "${other_code[@]}" | grep -v "^$library/sqlite/" |
     grep -E '[<"](sqlite3\.h|sqlite/)')
 
+forbid 'Only the Redis adapter includes hiredis or its headers:' < <(
+  includes_of "$library" "${other_code[@]}" | grep -v "^$library/redis/" |
+    grep -E '[<"](hiredis/|redis/)')
+
 forbid 'Only server/websocket_codec.cpp includes websocketpp:' < <(
   includes_of libvoicechan "${other_code[@]}" | grep -v '^server/websocket_codec\.cpp:' |
     grep 'websocketpp/')
@@ -49,7 +53,7 @@ forbid 'Only server/jwt_key.cpp includes cjose:' < <(
   includes_of libvoicechan "${other_code[@]}" | grep -v '^server/jwt_key\.cpp:' | grep 'cjose/')
 
 forbid 'The core includes no I/O library:' < <(
-  includes_of libvoicechan | grep -E '[<"](boost/)?asio|hiredis|openssl/')
+  includes_of libvoicechan | grep -v "^$library/redis/" | grep -E '[<"](boost/)?asio|hiredis|openssl/')
 
 # Private is what lies under libvoicechan/src, unless the folder has a file of that name itself.
 forbid 'Server and examples include nothing private of the library:' < <(
