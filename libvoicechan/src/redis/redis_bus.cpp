@@ -1,0 +1,235 @@
+#include "redis/redis_bus.hpp"
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include "redis/bus_header.hpp"
+#include "redis/redis_tls.hpp"
+
+namespace voicechan::redis {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAcknowledgedWithin{1000};
+constexpr milliseconds kMediaWorth{200};
+constexpr std::size_t kManyStreams = 16;
+
+std::uint64_t random_origin() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
+}
+
+std::vector<std::string> names_of(const std::vector<RedisUrl>& urls) {
+  std::vector<std::string> names;
+  for (const auto& url : urls) names.push_back(url.host + " " + std::to_string(url.port));
+  return names;
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<RedisBus>, std::string> RedisBus::open(asio::io_context& io,
+                                                                    Options options,
+                                                                    Listener& listener) {
+  if (options.urls.empty()) return "a bus needs the URL of a Redis server";
+  auto names = names_of(options.urls);
+  std::sort(names.begin(), names.end());
+  if (std::adjacent_find(names.begin(), names.end()) != names.end()) {
+    return "the bus names one Redis server twice";
+  }
+  std::vector<std::shared_ptr<asio::ssl::context>> contexts;
+  for (const auto& url : options.urls) {
+    auto context = make_tls_context(url);
+    if (auto* problem = std::get_if<std::string>(&context)) return std::move(*problem);
+    contexts.push_back(std::get<0>(std::move(context)));
+  }
+  return std::unique_ptr<RedisBus>(new RedisBus(io, std::move(options), listener, contexts));
+}
+
+RedisBus::RedisBus(asio::io_context& io, Options options, Listener& listener,
+                   const std::vector<std::shared_ptr<asio::ssl::context>>& tls)
+    : io_(io),
+      options_(std::move(options)),
+      listener_(listener),
+      origin_(random_origin()),
+      rendezvous_(names_of(options_.urls)),
+      logged_problems_(options_.urls.size()),
+      timer_(io) {
+  BusInstance::Owner& owner = *this;
+  for (std::size_t i = 0; i < options_.urls.size(); ++i) {
+    instances_.push_back(
+        std::make_unique<BusInstance>(io, options_.urls[i], tls[i], i, origin_, owner));
+  }
+}
+
+RedisBus::~RedisBus() = default;
+
+void RedisBus::start() {
+  now_ = Clock::now();
+  tick_due_ = now_ + kTick;
+  for (const auto& instance : instances_) instance->start();
+  schedule_tick();
+}
+
+void RedisBus::subscribe(std::string topic, Subscribed done) {
+  const auto [entry, is_new] = topics_.try_emplace(topic);
+  Topic& state = entry->second;
+  if (is_new) state.ranks = rendezvous_.rank(topic);
+  if (!state.is_wanted) state.is_answered = false;
+  state.is_wanted = true;
+  state.waiting.push_back(std::move(done));
+  if (is_new) {
+    for (const auto index : state.ranks) instances_[index]->want(topic, true);
+  }
+  if (state.waiting.size() == 1) {
+    state.answer_by = Clock::now() + kAcknowledgedWithin;
+    unanswered_.push_back({state.answer_by, topic});
+  }
+  if (!is_settled(topic, state)) return;
+  asio::post(io_, [this, alive = std::weak_ptr<char>(alive_), topic = std::move(topic)] {
+    if (alive.expired()) return;
+    const auto current = topics_.find(topic);
+    if (current != topics_.end() && is_settled(topic, current->second)) answer(topic, true);
+  });
+}
+
+void RedisBus::unsubscribe(std::string_view topic) {
+  const auto entry = topics_.find(std::string(topic));
+  if (entry == topics_.end() || !entry->second.is_wanted) return;
+  Topic& state = entry->second;
+  state.is_wanted = false;
+  state.waiting.clear();
+  // Whoever comes back soon finds the subscription as it was.
+  state.unwanted_since = Clock::now();
+  lingering_.push_back({state.unwanted_since + kLinger, entry->first});
+}
+
+void RedisBus::publish(std::string_view topic, std::string bytes, bool is_media, Published done) {
+  const auto now = Clock::now();
+  std::string name(topic);
+  Outgoing& numbers = outgoing(name);
+  BusInstance* const instance = choose(numbers.ranks, now);
+  if (instance == nullptr) return refuse(is_media, std::move(done));
+
+  const BusHeader header{BusHeader::Kind::message, numbers.is_first, origin_, numbers.next};
+  bytes.insert(0, header.encode());
+  Publication publication{std::move(name), std::move(bytes), is_media, now, std::move(done)};
+  if (!instance->publish(std::move(publication))) {
+    return refuse(is_media, std::move(publication.done));  // NOLINT(bugprone-use-after-move)
+  }
+  ++numbers.next;
+  numbers.is_first = false;
+  numbers.last_use = now;
+  ++counts_.published;
+}
+
+RedisBus::Outgoing& RedisBus::outgoing(const std::string& topic) {
+  const auto [entry, is_new] = outgoing_.try_emplace(topic);
+  if (is_new) {
+    entry->second.ranks = rendezvous_.rank(topic);
+    // Above all that we used before we forgot: nobody publishes a million messages a second.
+    entry->second.next = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch())
+            .count());
+    entry->second.last_use = Clock::now();
+  }
+  return entry->second;
+}
+
+BusInstance* RedisBus::choose(const TopicRanks& ranks, Clock::time_point now) {
+  for (const auto index : ranks) {
+    if (instances_[index]->is_stable(now)) return instances_[index].get();
+  }
+  for (const auto index : ranks) {
+    if (instances_[index]->can_publish()) return instances_[index].get();
+  }
+  return nullptr;
+}
+
+void RedisBus::refuse(bool is_media, Published done) {
+  ++(is_media ? counts_.dropped_media : counts_.refused);
+  if (!done) return;
+  asio::post(io_, [alive = std::weak_ptr<char>(alive_), done = std::move(done)] {
+    if (!alive.expired()) done(std::nullopt);
+  });
+}
+
+void RedisBus::on_given_up(std::deque<Publication>&& publications) {
+  const auto now = Clock::now();
+  for (auto& publication : publications) {
+    const bool is_worth = !publication.is_media || now - publication.since < kMediaWorth;
+    BusInstance* const instance =
+        is_worth ? choose(outgoing(publication.topic).ranks, now) : nullptr;
+    if (instance != nullptr && instance->publish(std::move(publication))) {
+      ++counts_.republished;
+    } else {
+      // NOLINTNEXTLINE(bugprone-use-after-move)
+      refuse(publication.is_media, std::move(publication.done));
+    }
+  }
+}
+
+void RedisBus::on_changed(std::size_t index) {
+  const std::string& problem = instances_[index]->problem();
+  if (problem != logged_problems_[index]) {
+    logged_problems_[index] = problem;
+    if (options_.log) {
+      options_.log("bus " + options_.urls[index].display() + ": " +
+                   (problem.empty() ? "in use" : problem));
+    }
+  }
+  answer_settled();
+  const bool is_reachable = std::any_of(
+      instances_.begin(), instances_.end(),
+      [](const auto& instance) { return instance->can_publish() && instance->is_listening(); });
+  if (std::exchange(is_reachable_, is_reachable) != is_reachable) listener_.on_state(is_reachable);
+}
+
+void RedisBus::on_message(std::size_t index, const std::string& topic, std::string&& bytes) {
+  const auto header = BusHeader::decode(bytes);
+  if (!header || header->kind != BusHeader::Kind::message) {
+    ++counts_.not_understood;
+    return;
+  }
+  const auto entry = topics_.find(topic);
+  if (entry == topics_.end()) return;
+  const std::string& name = entry->first;  // references stay good if a callback subscribes
+  Topic& state = entry->second;
+  StreamOrder& order = stream(state, header->origin);
+  const bool was_holding = order.is_holding();
+  const bool is_new = order.accept(
+      index, header->number, header->is_first, std::move(bytes), now_,
+      [&](const std::string& message, bool has_hole) { deliver(name, state, message, has_hole); });
+  if (!is_new) ++counts_.repeated;
+  if (!was_holding && order.is_holding()) holding_.push_back(name);
+}
+
+StreamOrder& RedisBus::stream(Topic& topic, std::uint64_t origin) {
+  auto& streams = topic.streams;
+  for (auto& [key, order] : streams) {
+    if (key == origin) return order;
+  }
+  if (streams.size() >= kManyStreams) {  // nodes that were started again
+    streams.erase(std::remove_if(streams.begin(), streams.end(),
+                                 [&](const auto& entry) {
+                                   return !entry.second.is_holding() &&
+                                          now_ - entry.second.last_use() > kForgetAfter;
+                                 }),
+                  streams.end());
+  }
+  return streams.emplace_back(origin, StreamOrder()).second;
+}
+
+void RedisBus::deliver(const std::string& name, const Topic& topic, std::string_view bytes,
+                       bool has_hole) {
+  if (has_hole) ++counts_.holes;
+  if (!topic.is_wanted) return;
+  ++counts_.received;
+  if (has_hole) listener_.on_gap(name);
+  if (topic.is_wanted) listener_.on_message(name, bytes.substr(BusHeader::kBytes));
+}
+
+}  // namespace voicechan::redis

@@ -1,0 +1,156 @@
+#pragma once
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "redis/bus.hpp"
+#include "redis/bus_instance.hpp"
+#include "redis/redis_url.hpp"
+#include "redis/rendezvous.hpp"
+#include "redis/stream_order.hpp"
+
+namespace voicechan::redis {
+
+/// A bus over one or more Redis servers that know nothing of each other. Each topic has two of
+/// them, by rendezvous hash: it is subscribed on both and published on the first that is well, so
+/// that the other one takes over within 150 ms and nothing comes twice. All nodes must name the
+/// servers alike (host and port); their order does not matter.
+///
+/// What was published on a server that then breaks, and is not answered, goes by the other one;
+/// media only while it is younger than 200 ms. A server that was lost is published on again when it
+/// was well for 5 s, so that the other nodes listen there as well.
+class RedisBus final : public Bus, private BusInstance::Owner {
+ public:
+  struct Options {
+    std::vector<RedisUrl> urls;  ///< at least one, each once; passwords are loaded
+    /// Told when a server is lost, comes back, or has another problem; never a password.
+    std::function<void(const std::string& line)> log;
+  };
+
+  struct InstanceStatus {
+    std::string name;     ///< the URL without user and password
+    std::string problem;  ///< empty: all is well
+    std::size_t topics = 0;
+    std::size_t unanswered = 0;
+  };
+
+  /// Since the start.
+  struct Counts {
+    std::uint64_t published = 0;
+    std::uint64_t received = 0;
+    std::uint64_t dropped_media = 0;   ///< no server, or too much waits
+    std::uint64_t refused = 0;         ///< the same for what is no media
+    std::uint64_t republished = 0;     ///< by another server
+    std::uint64_t repeated = 0;        ///< came again, and went no further
+    std::uint64_t holes = 0;           ///< where messages of others were lost
+    std::uint64_t not_understood = 0;  ///< of nobody of ours, or of a newer version
+  };
+
+  /// Or why the URLs cannot be used: a file of certificates, a server named twice. It connects with
+  /// `start`. The listener must outlive it. To be destroyed on the loop's thread and not from a
+  /// callback.
+  static std::variant<std::unique_ptr<RedisBus>, std::string> open(asio::io_context& io,
+                                                                   Options options,
+                                                                   Listener& listener);
+
+  ~RedisBus() override;
+
+  void start();
+
+  void subscribe(std::string topic, Subscribed done) override;
+  void unsubscribe(std::string_view topic) override;
+  void publish(std::string_view topic, std::string bytes, bool is_media, Published done) override;
+  bool is_reachable() const noexcept override { return is_reachable_; }
+
+  std::vector<InstanceStatus> status() const;
+  const Counts& counts() const noexcept { return counts_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static constexpr std::chrono::milliseconds kTick{25};
+  static constexpr std::chrono::milliseconds kLinger{2000};
+  static constexpr std::chrono::seconds kForgetAfter{60};
+
+  /// What this node listens to, until some time after it does not want to any more.
+  struct Topic {
+    TopicRanks ranks{};
+    bool is_wanted = false;
+    bool is_answered = false;  // whoever subscribed has been told
+    std::vector<Subscribed> waiting;
+    Clock::time_point answer_by;
+    Clock::time_point unwanted_since;
+    std::vector<std::pair<std::uint64_t, StreamOrder>> streams;  // by origin
+  };
+  /// The numbers of what this node publishes to a topic.
+  struct Outgoing {
+    TopicRanks ranks{};
+    std::uint64_t next = 0;
+    bool is_first = true;
+    Clock::time_point last_use;
+  };
+  struct Due {
+    Clock::time_point at;
+    std::string topic;
+  };
+
+  RedisBus(asio::io_context& io, Options options, Listener& listener,
+           const std::vector<std::shared_ptr<asio::ssl::context>>& tls);
+
+  void on_message(std::size_t index, const std::string& topic, std::string&& bytes) override;
+  void on_acknowledged(std::size_t index, const std::string& topic) override;
+  void on_given_up(std::deque<Publication>&& publications) override;
+  void on_changed(std::size_t index) override;
+
+  Outgoing& outgoing(const std::string& topic);
+  BusInstance* choose(const TopicRanks& ranks, Clock::time_point now);
+  void refuse(bool is_media, Published done);
+  StreamOrder& stream(Topic& topic, std::uint64_t origin);
+  void deliver(const std::string& name, const Topic& topic, std::string_view bytes, bool has_hole);
+
+  bool is_acknowledged(const std::string& name, const Topic& topic) const;
+  bool is_settled(const std::string& name, const Topic& topic) const;
+  void answer(const std::string& name, bool is_acknowledged);
+  void answer_settled();
+
+  void schedule_tick();
+  void tick();
+  void answer_overdue(Clock::time_point now);
+  void end_lingering(Clock::time_point now);
+  void release_held(Clock::time_point now);
+  void forget_numbers(Clock::time_point now);
+
+  asio::io_context& io_;
+  const Options options_;
+  Listener& listener_;
+  const std::uint64_t origin_;
+  const Rendezvous rendezvous_;
+  std::vector<std::unique_ptr<BusInstance>> instances_;
+  std::vector<std::string> logged_problems_;
+  std::unordered_map<std::string, Topic> topics_;
+  std::unordered_map<std::string, Outgoing> outgoing_;
+  std::deque<Due> unanswered_;  // subscriptions, by when they are answered at the latest
+  std::deque<Due> lingering_;
+  std::vector<std::string> holding_;  // topics with a stream that waits
+  asio::steady_timer timer_;
+  Clock::time_point now_;
+  Clock::time_point tick_due_;
+  Clock::time_point next_sweep_;
+  Counts counts_;
+  bool is_reachable_ = false;
+  const std::shared_ptr<char> alive_ = std::make_shared<char>();  // handlers that outlive us look
+};
+
+}  // namespace voicechan::redis
