@@ -17,7 +17,21 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+// What a sanitizer keeps of freed memory says nothing.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMeasuresMemory = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kMeasuresMemory = false;
+#else
+constexpr bool kMeasuresMemory = true;
+#endif
+#else
+constexpr bool kMeasuresMemory = true;
+#endif
+
 std::size_t resident_bytes() {
+  if (!kMeasuresMemory) return 0;
   std::size_t total = 0;
   std::size_t resident = 0;
   std::ifstream("/proc/self/statm") >> total >> resident;
@@ -94,13 +108,12 @@ TEST_F(RedisBusOutageTest, AKilledServerIsReplacedAtOnceAndComesBackLater) {
   EXPECT_TRUE(is_all_there());
   EXPECT_EQ(lost_, 0);
   EXPECT_LT(longest_gap_ms(), 150);
+  RecordProperty("longest gap in ms", std::to_string(longest_gap_ms()));
   EXPECT_THAT(one_->log, HasSubstr(first_.url().display() + ": connection lost"));
 
   first_.start();
   const auto begin = Clock::now();
-  const auto clients_of_first = [&] { return first_.command({"PUBSUB", "NUMPAT"}); };
   run_until([&] { return other_->redis().status()[0].problem.empty(); }, milliseconds(1000));
-  EXPECT_EQ(clients_of_first().integer, 0);
   const auto published_there = [&] {
     const auto stats = first_.command({"INFO", "commandstats"}).text;
     const auto at = stats.find("cmdstat_publish:calls=");
@@ -112,7 +125,6 @@ TEST_F(RedisBusOutageTest, AKilledServerIsReplacedAtOnceAndComesBackLater) {
   EXPECT_GT(published_there(), 100) << "after " << (Clock::now() - begin).count();
   EXPECT_TRUE(is_all_there());
   EXPECT_EQ(lost_, 0) << "by the way back";
-  RecordProperty("longest gap in ms", std::to_string(longest_gap_ms()));
 }
 
 TEST_F(RedisBusOutageTest, AFrozenServerIsReplacedWithinMoments) {
@@ -142,6 +154,28 @@ TEST_F(RedisBusOutageTest, WhatIsNoMediaIsNotLostEither) {
   talk_for(milliseconds(400), false);
   EXPECT_TRUE(is_all_there());
   EXPECT_EQ(lost_, 0);
+}
+
+TEST_F(RedisBusOutageTest, WhoLosesOneServerHearsByTheOther) {
+  talk_for(milliseconds(100));
+  for (int cut = 0; cut < 10; ++cut) {
+    first_.command({"CLIENT", "KILL", "TYPE", "pubsub"});
+    talk_for(milliseconds(100));
+  }
+  EXPECT_TRUE(is_all_there());
+  EXPECT_EQ(lost_, 0);
+  EXPECT_GT(one_->redis().counts().republished, 0u);
+}
+
+TEST_F(RedisBusOutageTest, ANodeThatHasLeftIsNotLookedForForEver) {
+  talk_for(milliseconds(100));
+  other_.reset();
+  talk_for(milliseconds(2200));
+  const auto republished = one_->redis().counts().republished;
+  EXPECT_GT(republished, 0u);
+  talk_for(milliseconds(200));
+  EXPECT_EQ(one_->redis().counts().republished, republished);
+  EXPECT_EQ(publish(*one_, rooms_[0], "x"), std::optional<std::size_t>(0));
 }
 
 TEST_F(RedisBusOutageTest, AListenerThatWasCutOffIsToldOfTheGap) {

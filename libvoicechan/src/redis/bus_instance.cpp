@@ -39,7 +39,7 @@ BusInstance::Subscriber::Subscriber(BusInstance& owner, asio::io_context& io, co
     : instance(owner), link(io, url, tls, kReplyLimits, *this) {}
 
 BusInstance::BusInstance(asio::io_context& io, const RedisUrl& url,
-                         std::shared_ptr<asio::ssl::context> tls, std::size_t index,
+                         const std::shared_ptr<asio::ssl::context>& tls, std::size_t index,
                          std::uint64_t origin, Owner& owner)
     : index_(index),
       origin_(origin),
@@ -117,9 +117,10 @@ void BusInstance::handle_published(const RedisReply& reply) {
   }
   const bool is_count = reply.type == RedisReply::Type::integer && reply.integer >= 0;
   if (!is_count) report("it refused PUBLISH: " + reply.text);
-  if (awaited.is_given_up || !awaited.publication.done) return;
-  awaited.publication.done(is_count ? std::optional(static_cast<std::size_t>(reply.integer))
-                                    : std::nullopt);
+  if (awaited.is_given_up) return;
+  owner_.on_published(
+      index_, std::move(awaited.publication),
+      is_count ? std::optional(static_cast<std::size_t>(reply.integer)) : std::nullopt);
 }
 
 void BusInstance::handle_listener_up() {

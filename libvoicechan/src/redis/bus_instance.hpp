@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,8 @@ struct Publication {
   bool is_media = false;
   std::chrono::steady_clock::time_point since;
   Bus::Published done;
+  /// Where it went first it reached fewer nodes than usual, this many.
+  std::optional<std::size_t> receivers;
 };
 
 /// One Redis server that carries the bus: a connection that publishes, one that listens, and what
@@ -38,6 +41,9 @@ class BusInstance {
    public:
     virtual void on_message(std::size_t index, const std::string& topic, std::string&& bytes) = 0;
     virtual void on_acknowledged(std::size_t index, const std::string& topic) = 0;
+    /// None: the server refused it.
+    virtual void on_published(std::size_t index, Publication&& publication,
+                              std::optional<std::size_t> receivers) = 0;
     /// Not answered, and not by this instance any more; perhaps delivered, perhaps not.
     virtual void on_given_up(std::deque<Publication>&& publications) = 0;
     /// `can_publish`, `is_connected`, `is_listening` or `problem` may be another one.
@@ -47,8 +53,9 @@ class BusInstance {
     ~Owner() = default;
   };
 
-  BusInstance(asio::io_context& io, const RedisUrl& url, std::shared_ptr<asio::ssl::context> tls,
-              std::size_t index, std::uint64_t origin, Owner& owner);
+  BusInstance(asio::io_context& io, const RedisUrl& url,
+              const std::shared_ptr<asio::ssl::context>& tls, std::size_t index,
+              std::uint64_t origin, Owner& owner);
 
   void start();
 

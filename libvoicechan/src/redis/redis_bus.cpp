@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAcknowledgedWithin{1000};
 constexpr milliseconds kMediaWorth{200};
+// The time in which a node that was cut off is back, or known to have left.
+constexpr milliseconds kFewerFor{2000};
 constexpr std::size_t kManyStreams = 16;
 
 std::uint64_t random_origin() {
@@ -25,6 +27,7 @@ std::uint64_t random_origin() {
 
 std::vector<std::string> names_of(const std::vector<RedisUrl>& urls) {
   std::vector<std::string> names;
+  names.reserve(urls.size());
   for (const auto& url : urls) names.push_back(url.host + " " + std::to_string(url.port));
   return names;
 }
@@ -109,17 +112,16 @@ void RedisBus::unsubscribe(std::string_view topic) {
 
 void RedisBus::publish(std::string_view topic, std::string bytes, bool is_media, Published done) {
   const auto now = Clock::now();
-  std::string name(topic);
-  Outgoing& numbers = outgoing(name);
+  Publication publication{std::string(topic), {}, is_media, now, std::move(done), std::nullopt};
+  Outgoing& numbers = outgoing(publication.topic);
   BusInstance* const instance = choose(numbers.ranks, now);
-  if (instance == nullptr) return refuse(is_media, std::move(done));
+  if (instance == nullptr) return refuse(std::move(publication));
 
   const BusHeader header{BusHeader::Kind::message, numbers.is_first, origin_, numbers.next};
   bytes.insert(0, header.encode());
-  Publication publication{std::move(name), std::move(bytes), is_media, now, std::move(done)};
-  if (!instance->publish(std::move(publication))) {
-    return refuse(is_media, std::move(publication.done));  // NOLINT(bugprone-use-after-move)
-  }
+  publication.bytes = std::move(bytes);
+  // NOLINTNEXTLINE(bugprone-use-after-move): it is untouched then
+  if (!instance->publish(std::move(publication))) return refuse(std::move(publication));
   ++numbers.next;
   numbers.is_first = false;
   numbers.last_use = now;
@@ -149,12 +151,51 @@ BusInstance* RedisBus::choose(const TopicRanks& ranks, Clock::time_point now) {
   return nullptr;
 }
 
-void RedisBus::refuse(bool is_media, Published done) {
-  ++(is_media ? counts_.dropped_media : counts_.refused);
-  if (!done) return;
-  asio::post(io_, [alive = std::weak_ptr<char>(alive_), done = std::move(done)] {
-    if (!alive.expired()) done(std::nullopt);
+BusInstance* RedisBus::other_than(std::size_t index, const TopicRanks& ranks) {
+  const auto other = ranks[0] == index ? ranks[1] : ranks[0];
+  return other != index && instances_[other]->can_publish() ? instances_[other].get() : nullptr;
+}
+
+void RedisBus::refuse(Publication&& publication) {
+  if (!publication.receivers) ++(publication.is_media ? counts_.dropped_media : counts_.refused);
+  if (!publication.done) return;
+  asio::post(io_, [alive = std::weak_ptr<char>(alive_), done = std::move(publication.done),
+                   receivers = publication.receivers] {
+    if (!alive.expired()) done(receivers);
   });
+}
+
+void RedisBus::on_published(std::size_t index, Publication&& publication,
+                            std::optional<std::size_t> receivers) {
+  if (receivers && !publication.receivers) {
+    Outgoing& numbers = outgoing(publication.topic);
+    BusInstance* const other =
+        is_unusual(numbers, *receivers) ? other_than(index, numbers.ranks) : nullptr;
+    if (other != nullptr) {
+      publication.receivers = receivers;
+      if (other->publish(std::move(publication))) {
+        ++counts_.republished;
+        return;
+      }
+    }
+  }
+  // NOLINTNEXTLINE(bugprone-use-after-move): it is untouched if it was not published again
+  if (publication.done) publication.done(std::max(receivers, publication.receivers));
+}
+
+/// Whether fewer nodes than usual are there; not any more when that has become usual.
+bool RedisBus::is_unusual(Outgoing& outgoing, std::size_t receivers) {
+  const auto now = Clock::now();
+  if (receivers >= outgoing.usual_receivers) {
+    outgoing.usual_receivers = receivers;
+    outgoing.fewer_since = {};
+    return false;
+  }
+  if (outgoing.fewer_since == Clock::time_point()) outgoing.fewer_since = now;
+  if (now - outgoing.fewer_since < kFewerFor) return true;
+  outgoing.usual_receivers = receivers;
+  outgoing.fewer_since = {};
+  return false;
 }
 
 void RedisBus::on_given_up(std::deque<Publication>&& publications) {
@@ -166,8 +207,7 @@ void RedisBus::on_given_up(std::deque<Publication>&& publications) {
     if (instance != nullptr && instance->publish(std::move(publication))) {
       ++counts_.republished;
     } else {
-      // NOLINTNEXTLINE(bugprone-use-after-move)
-      refuse(publication.is_media, std::move(publication.done));
+      refuse(std::move(publication));  // NOLINT(bugprone-use-after-move): it is untouched then
     }
   }
 }

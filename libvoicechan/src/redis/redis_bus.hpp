@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,8 +30,10 @@ namespace voicechan::redis {
 /// servers alike (host and port); their order does not matter.
 ///
 /// What was published on a server that then breaks, and is not answered, goes by the other one;
-/// media only while it is younger than 200 ms. A server that was lost is published on again when it
-/// was well for 5 s, so that the other nodes listen there as well.
+/// media only while it is younger than 200 ms. What reached fewer nodes than the messages before it
+/// goes by the other one as well, for two seconds: a node may have lost the first one alone. A
+/// server that was lost is published on again when it was well for 5 s, so that the other nodes
+/// listen there as well.
 class RedisBus final : public Bus, private BusInstance::Owner {
  public:
   struct Options {
@@ -100,6 +103,8 @@ class RedisBus final : public Bus, private BusInstance::Owner {
     std::uint64_t next = 0;
     bool is_first = true;
     Clock::time_point last_use;
+    std::size_t usual_receivers = 0;
+    Clock::time_point fewer_since;  // zero: they are as many as usual
   };
   struct Due {
     Clock::time_point at;
@@ -111,12 +116,16 @@ class RedisBus final : public Bus, private BusInstance::Owner {
 
   void on_message(std::size_t index, const std::string& topic, std::string&& bytes) override;
   void on_acknowledged(std::size_t index, const std::string& topic) override;
+  void on_published(std::size_t index, Publication&& publication,
+                    std::optional<std::size_t> receivers) override;
   void on_given_up(std::deque<Publication>&& publications) override;
   void on_changed(std::size_t index) override;
 
   Outgoing& outgoing(const std::string& topic);
   BusInstance* choose(const TopicRanks& ranks, Clock::time_point now);
-  void refuse(bool is_media, Published done);
+  BusInstance* other_than(std::size_t index, const TopicRanks& ranks);
+  bool is_unusual(Outgoing& outgoing, std::size_t receivers);
+  void refuse(Publication&& publication);
   StreamOrder& stream(Topic& topic, std::uint64_t origin);
   void deliver(const std::string& name, const Topic& topic, std::string_view bytes, bool has_hole);
 
