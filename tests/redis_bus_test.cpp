@@ -99,6 +99,29 @@ TEST_F(RedisBusTest, AfterUnsubscribeNothingComesAndTheServerIsToldLater) {
   EXPECT_EQ(publish(*node, "t", "w"), std::optional<std::size_t>(1));
 }
 
+TEST_F(RedisBusTest, RapidChangesOfMindEndWithWhatIsWanted) {
+  const auto node = make_node({server_.url()});
+  const auto calls = [&](const std::string& command) {
+    const auto stats = server_.command({"INFO", "commandstats"}).text;
+    const auto name = "cmdstat_" + command + ":calls=";
+    const auto at = stats.find(name);
+    return at == std::string::npos ? 0 : std::stoi(stats.substr(at + name.size()));
+  };
+  for (int i = 0; i < 3000; ++i) {
+    node->bus().subscribe("t", {});
+    if (i % 3 == 0) run_for(milliseconds(1));
+    node->bus().unsubscribe("t");
+    node->bus().unsubscribe("t");
+  }
+  EXPECT_LE(calls("unsubscribe"), 1);
+  ASSERT_TRUE(subscribe(*node, "t"));
+  run_for(milliseconds(2300));
+  EXPECT_EQ(publish(*node, "t", "x"), std::optional<std::size_t>(1));
+  node->bus().unsubscribe("t");
+  run_until([&] { return publish(*node, "t", "y") == std::optional<std::size_t>(0); });
+  EXPECT_LE(calls("unsubscribe"), 3);
+}
+
 TEST_F(RedisBusTest, WhatOthersPublishIsCountedAndIgnored) {
   const auto node = make_node({server_.url()});
   ASSERT_TRUE(subscribe(*node, "t"));

@@ -183,8 +183,10 @@ void RedisBus::on_published(std::size_t index, Publication&& publication,
   if (publication.done) publication.done(std::max(receivers, publication.receivers));
 }
 
-/// Whether fewer nodes than usual are there; not any more when that has become usual.
+/// Whether fewer nodes than usual are there; not any more when that has become usual. Nobody at all
+/// is always worth a look at the other server: whoever publishes so is told that a peer is gone.
 bool RedisBus::is_unusual(Outgoing& outgoing, std::size_t receivers) {
+  if (receivers == 0) return true;
   const auto now = Clock::now();
   if (receivers >= outgoing.usual_receivers) {
     outgoing.usual_receivers = receivers;

@@ -73,6 +73,9 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   std::string out_;
   std::string writing_;
   bool is_flush_due_ = false;
+  bool is_busy_ = false;
+  int writes_in_window_ = 0;
+  std::chrono::steady_clock::time_point window_begin_;
   std::chrono::steady_clock::time_point last_write_;
   std::array<char, std::size_t{16} << 10> in_;
 };
