@@ -1,0 +1,175 @@
+#include "redis/redis_store_scripts.hpp"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <new>
+
+namespace voicechan::redis {
+namespace {
+
+std::string sha1_of(std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) != 1) {
+    throw std::bad_alloc();
+  }
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    hex += kDigits[digest[i] >> 4U];
+    hex += kDigits[digest[i] & 0xFU];
+  }
+  return hex;
+}
+
+}  // namespace
+
+Script::Script(std::string_view text) : text_(text), sha1_(sha1_of(text)) {}
+
+namespace script {
+
+// A script runs to its first change before it changes anything: Redis refuses changes (no memory,
+// no replicas, a full disk) at the first one or not at all.
+
+// Makes an empty database a store. KEYS: meta, users, channels. ARGV: format, a new id.
+// Gives {format, id, import}.
+const Script& prepare() {
+  static const Script kScript(R"lua(
+    local meta = redis.call('HMGET', KEYS[1], 'format', 'id', 'import')
+    if meta[1] then return meta end
+    if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
+      return redis.status_reply('store_corrupt')
+    end
+    redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2])
+    return {ARGV[1], ARGV[2], false}
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, channels, channel totals. ARGV: creator, created, quota or "", name. Gives the id.
+const Script& create_channel() {
+  static const Script kScript(R"lua(
+    if ARGV[3] ~= '' and
+       tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '0') >= tonumber(ARGV[3]) then
+      return redis.status_reply('quota_exceeded')
+    end
+    local id = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'channel', 1))
+    redis.call('ZADD', KEYS[2], id, id .. ' ' .. ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4])
+    redis.call('HINCRBY', KEYS[3], ARGV[1], 1)
+    return id
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, channels, users, invitations, invitation totals. ARGV: channel, addressee, inviter,
+// created, status, quota or "". Gives {id, the channel's record}.
+const Script& create_invitation() {
+  static const Script kScript(R"lua(
+    local channel = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], ARGV[1])[1]
+    if not channel then return redis.status_reply('unknown_channel') end
+    if redis.call('ZCOUNT', KEYS[3], ARGV[2], ARGV[2]) == 0 then
+      return redis.status_reply('unknown_user')
+    end
+    if ARGV[6] ~= '' and
+       tonumber(redis.call('HGET', KEYS[5], ARGV[3]) or '0') >= tonumber(ARGV[6]) then
+      return redis.status_reply('quota_exceeded')
+    end
+    local id = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'invitation', 1))
+    redis.call('ZADD', KEYS[4], id, table.concat(
+        {id, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]}, ' '))
+    redis.call('HINCRBY', KEYS[5], ARGV[3], 1)
+    return {id, channel}
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, users, user names, user keys. ARGV: name, key digest. Gives the id.
+const Script& create_user() {
+  static const Script kScript(R"lua(
+    if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 or
+       redis.call('HEXISTS', KEYS[4], ARGV[2]) == 1 then
+      return redis.status_reply('user_exists')
+    end
+    local id = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'user', 1))
+    redis.call('ZADD', KEYS[2], id, id .. ' ' .. ARGV[2] .. ' ' .. ARGV[1])
+    redis.call('HSET', KEYS[3], ARGV[1], id)
+    redis.call('HSET', KEYS[4], ARGV[2], id)
+    return id
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, users, user names, user keys. ARGV: name, key digest. Gives the id.
+const Script& replace_user_key() {
+  static const Script kScript(R"lua(
+    local id = redis.call('HGET', KEYS[3], ARGV[1])
+    if not id then return redis.status_reply('unknown_user') end
+    local owner = redis.call('HGET', KEYS[4], ARGV[2])
+    if owner == id then return id end
+    if owner then return redis.status_reply('user_exists') end
+    local record = redis.call('ZRANGEBYSCORE', KEYS[2], id, id)[1]
+    if not record then return redis.status_reply('store_corrupt') end
+    redis.call('HDEL', KEYS[4], string.sub(record, #id + 2, #id + 65))
+    redis.call('ZREM', KEYS[2], record)
+    redis.call('ZADD', KEYS[2], id, id .. ' ' .. ARGV[2] .. ' ' .. ARGV[1])
+    redis.call('HSET', KEYS[4], ARGV[2], id)
+    redis.call('HINCRBY', KEYS[1], 'revocations', 1)
+    return id
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, users, user names, user keys. ARGV: name. Gives the id.
+const Script& remove_user() {
+  static const Script kScript(R"lua(
+    local id = redis.call('HGET', KEYS[3], ARGV[1])
+    if not id then return redis.status_reply('unknown_user') end
+    local record = redis.call('ZRANGEBYSCORE', KEYS[2], id, id)[1]
+    if not record then return redis.status_reply('store_corrupt') end
+    redis.call('HDEL', KEYS[4], string.sub(record, #id + 2, #id + 65))
+    redis.call('HDEL', KEYS[3], ARGV[1])
+    redis.call('ZREM', KEYS[2], record)
+    redis.call('HINCRBY', KEYS[1], 'revocations', 1)
+    return id
+  )lua");
+  return kScript;
+}
+
+// KEYS: users, and user names or user keys. ARGV: name or key digest. Gives the user's record.
+const Script& find_user() {
+  static const Script kScript(R"lua(
+    local id = redis.call('HGET', KEYS[2], ARGV[1])
+    if not id then return redis.status_reply('unknown_user') end
+    return redis.call('ZRANGEBYSCORE', KEYS[1], id, id)[1] or redis.status_reply('store_corrupt')
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, revoked, revoked by time. ARGV: token id, until, revoked, and until of the oldest to
+// be kept. Gives until, as it is now.
+const Script& revoke_token() {
+  static const Script kScript(R"lua(
+    local old = redis.call('HGET', KEYS[2], ARGV[1])
+    if old then
+      local before = string.sub(old, 1, 20)
+      if before >= ARGV[2] then return before end
+      redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. string.sub(old, 21))
+      redis.call('ZREM', KEYS[3], before .. ARGV[1])
+      redis.call('ZADD', KEYS[3], 0, ARGV[2] .. ARGV[1])
+      return ARGV[2]
+    end
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+    redis.call('ZADD', KEYS[3], 0, ARGV[2] .. ARGV[1])
+    redis.call('HINCRBY', KEYS[1], 'revocations', 1)
+    for _, member in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], '-', '(' .. ARGV[4])) do
+      redis.call('HDEL', KEYS[2], string.sub(member, 21))
+      redis.call('ZREM', KEYS[3], member)
+    end
+    return ARGV[2]
+  )lua");
+  return kScript;
+}
+
+}  // namespace script
+}  // namespace voicechan::redis
