@@ -1,5 +1,6 @@
 #include <functional>
 #include <iostream>
+#include <stdexcept>
 
 #include "commands.hpp"
 #include "ice_servers.hpp"
@@ -9,6 +10,7 @@
 #include "spdlog/spdlog.h"
 #include "static_site.hpp"
 #include "tls.hpp"
+#include "watched_file.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -45,6 +47,13 @@ int run_check_config(const CommandLine& line) {
   });
   is_good &= loads([&] {
     if (!options.www_directory.empty()) StaticSite{options.www_directory};
+  });
+  is_good &= loads([&] {
+    if (line.store.password_file.empty()) return;
+    const auto content = WatchedFile(line.store.password_file).read();
+    if (!content.error.empty()) {
+      throw std::runtime_error("cannot read " + line.store.password_file + ": " + content.error);
+    }
   });
   if (!is_good) return 1;
   std::cout << line.effective_config;

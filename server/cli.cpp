@@ -7,6 +7,8 @@
 #include "limit_options.hpp"
 #include "option_sources.hpp"
 #include "origin_policy.hpp"
+#include "store_location.hpp"
+#include "voicechan/redis_store.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -52,6 +54,30 @@ void parse_listen(const char* option, const std::string& text, std::string& list
   listen_port = static_cast<std::uint16_t>(std::stoul(port));
 }
 
+/// Its messages repeat nothing of the URL, which may hold a password.
+CLI::Validator redis_url() {
+  return CLI::Validator([](const std::string& text) { return check_redis_url(text); }, "");
+}
+
+/// The last one of them needs --redis-store, which may come from the environment.
+CLI::Option* add_store_options(CLI::App& command, StoreLocation& store, const char* database_help) {
+  command.add_option("--db", store.database, database_help)
+      ->check(not_empty())
+      ->type_name("FILE")
+      ->default_str("voicechan.db");
+  command
+      .add_option("--redis-store", store.redis_url,
+                  "Instead of --db, a store that several servers share: "
+                  "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], or rediss:// for TLS")
+      ->check(redis_url())
+      ->type_name("URL");
+  return command
+      .add_option("--redis-password-file", store.password_file,
+                  "The password for --redis-store is its first line")
+      ->check(not_empty())
+      ->type_name("FILE");
+}
+
 void add_serve_options(CLI::App& serve, CommandLine& line) {
   ServerOptions& options = line.server;
   serve
@@ -83,10 +109,8 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
           "Where to listen for operators, without TLS: /metrics, /health and what voicechan-server "
           "rooms, sessions and kick ask; for a network that clients do not reach")
       ->type_name("ADDR:PORT");
-  serve.add_option("--db", line.database, "The SQLite database, or :memory: to keep nothing")
-      ->check(not_empty())
-      ->type_name("FILE")
-      ->default_str("voicechan.db");
+  add_store_options(serve, line.store, "The SQLite database, or :memory: to keep nothing")
+      ->needs(serve.get_option("--redis-store"));
   serve
       .add_option("--max-database-bytes", line.max_database_bytes,
                   "Size of the database; more is refused as on a full disk (503)")
@@ -254,11 +278,29 @@ void add_jwt_options(CLI::App& serve, JwtOptions& jwt) {
       ->capture_default_str();
 }
 
-CLI::Option* add_database(CLI::App& command, CommandLine& line) {
-  return command.add_option("--db", line.database, "The SQLite database")
-      ->check(not_empty())
-      ->type_name("FILE")
-      ->default_str("voicechan.db");
+void add_store(CLI::App& command, CommandLine& line) {
+  add_store_options(command, line.store, "The SQLite database");
+}
+
+CLI::Validator store_location() {
+  return CLI::Validator([](const std::string& text) { return check_store_location(text); }, "");
+}
+
+void add_migrate_command(CLI::App& app, CommandLine& line) {
+  CLI::App* const migrate = app.add_subcommand(
+      "migrate", "Move all that a store holds into an empty one; no server may use them");
+  const auto add = [&](const char* name, StoreLocation& location, const char* help) {
+    migrate
+        ->add_option_function<std::string>(
+            name, [&location](const std::string& text) { location = read_store_location(text); },
+            help)
+        ->check(store_location())
+        ->type_name("STORE")
+        ->required();
+  };
+  add("--from", line.migrate_from, "sqlite:FILE, or redis://… as --redis-store takes it");
+  add("--to", line.migrate_to, "The same");
+  migrate->callback([&line] { line.command = CommandLine::Command::migrate; });
 }
 
 void add_token_commands(CLI::App& token, CommandLine& line) {
@@ -269,10 +311,10 @@ void add_token_commands(CLI::App& token, CommandLine& line) {
                    "When the token expires (its exp); default: a year from now")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{253'402'300'799}))
       ->type_name("UNIX_SECONDS");
-  add_database(*revoke, line);
+  add_store(*revoke, line);
   revoke->callback([&line] { line.command = CommandLine::Command::token_revoke; });
   CLI::App* list = token.add_subcommand("list", "Print all revoked, one JSON object a line");
-  add_database(*list, line);
+  add_store(*list, line);
   list->callback([&line] { line.command = CommandLine::Command::token_list; });
 }
 
@@ -281,7 +323,7 @@ void add_user_commands(CLI::App& user, CommandLine& line) {
                        bool has_name) {
     CLI::App* sub = user.add_subcommand(name, help);
     if (has_name) sub->add_option("NAME", line.username, "The user's name")->required();
-    add_database(*sub, line);
+    add_store(*sub, line);
     sub->callback([&line, command] { line.command = command; });
   };
   add("add", "Create a user; prints {\"id\",\"username\",\"token\"}",
@@ -330,9 +372,18 @@ void add_admin_commands(CLI::App& app, CommandLine& line) {
 void complete(CommandLine& line) {
   const bool is_serve = line.command == CommandLine::Command::serve ||
                         line.command == CommandLine::Command::check_config;
-  if (line.database.empty()) line.database = is_serve && line.is_try ? kMemory : "voicechan.db";
+  StoreLocation& store = line.store;
+  if (store.is_redis() && !store.database.empty()) {
+    throw CLI::ValidationError("--redis-store", "takes the place of --db; give one of them");
+  }
+  if (store.database.empty() && !store.is_redis()) {
+    store.database = is_serve && line.is_try ? kMemory : "voicechan.db";
+  }
+  if (!store.password_file.empty() && !store.is_redis()) {
+    throw CLI::ValidationError("--redis-password-file", "needs --redis-store");
+  }
   if (!is_serve) {
-    if (line.database == kMemory) {
+    if (store.database == kMemory) {
       throw CLI::ValidationError("--db", "this needs a database file, not :memory:");
     }
     return;
@@ -361,6 +412,20 @@ std::string value_in(const char* const* environment, const std::string& name) {
     }
   }
   return {};
+}
+
+/// What the command line of other commands than `serve` does not say about the store.
+void take_store_of(const char* const* environment, StoreLocation& store) {
+  if (!store.database.empty()) return;
+  if (!store.is_redis()) {
+    store.database = value_in(environment, "VOICECHAN_DB");
+    store.redis_url = value_in(environment, "VOICECHAN_REDIS_STORE");
+    const std::string problem = store.is_redis() ? check_redis_url(store.redis_url) : "";
+    if (!problem.empty()) throw CLI::ValidationError("VOICECHAN_REDIS_STORE", problem);
+  }
+  if (store.is_redis() && store.password_file.empty()) {
+    store.password_file = value_in(environment, "VOICECHAN_REDIS_PASSWORD_FILE");
+  }
 }
 
 /// Of `serve`, and of what checks its options.
@@ -400,7 +465,7 @@ void take_sources(OptionSources& sources, CLI::App& command, CommandLine& line,
 
 /// What --try changes of the defaults of others.
 void tell_other_defaults(CLI::App& command, const CommandLine& line) {
-  command.get_option("--db")->default_str(line.database);
+  if (!line.store.is_redis()) command.get_option("--db")->default_str(line.store.database);
   if (line.is_try) command.get_option("--allow-query-token")->default_str("true");
 }
 
@@ -425,6 +490,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const char* co
   CLI::App* token = app.add_subcommand("token", "Revoke JWTs; works while the server runs");
   token->require_subcommand(0, 1);
   add_token_commands(*token, line);
+  add_migrate_command(app, line);
   add_admin_commands(app, line);
   OptionSources serve_sources(*serve);
   OptionSources check_sources(*check);
@@ -433,7 +499,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const char* co
       [&] {
         if (app.get_subcommands().empty()) {
           throw CLI::RequiredError(
-              "a command: serve, check-config, user, token, rooms, sessions or kick");
+              "a command: serve, check-config, user, token, migrate, rooms, sessions or kick");
         }
         if (user->parsed() && user->get_subcommands().empty()) {
           throw CLI::RequiredError("a command: user add, list, remove or token");
@@ -443,7 +509,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const char* co
         }
         if (serve->parsed()) return take_sources(serve_sources, *serve, line, environment);
         if (!check->parsed()) {
-          if (line.database.empty()) line.database = value_in(environment, "VOICECHAN_DB");
+          take_store_of(environment, line.store);
           return complete(line);
         }
         take_sources(check_sources, *check, line, environment);

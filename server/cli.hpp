@@ -8,6 +8,7 @@
 #include "log_format.hpp"
 #include "options.hpp"
 #include "spdlog/common.h"
+#include "store_location.hpp"
 
 namespace voicechan::server {
 
@@ -22,12 +23,15 @@ struct CommandLine {
     user_token,
     token_revoke,
     token_list,
+    migrate,
     rooms,
     sessions,
     kick,
   };
   Command command = Command::serve;
-  std::string database;                                        // a file's path, or ":memory:"
+  StoreLocation store;
+  StoreLocation migrate_from;
+  StoreLocation migrate_to;
   std::uint64_t max_database_bytes = std::uint64_t{16} << 30;  // of serve
   std::string username;                                        // of user add, remove and token
   std::string token_id;                                        // of token revoke

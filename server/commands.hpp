@@ -18,6 +18,9 @@ int run_user_command(const CommandLine& line);
 /// `token revoke` and `list`.
 int run_token_command(const CommandLine& line);
 
+/// `migrate`.
+int run_migrate_command(const CommandLine& line);
+
 /// `rooms`, `sessions` and `kick`.
 int run_admin_command(const CommandLine& line);
 

@@ -1,9 +1,9 @@
 #include "database_command.hpp"
 
-#include <filesystem>
 #include <iostream>
+#include <utility>
 
-#include "voicechan/sqlite_store.hpp"
+#include "store_location.hpp"
 
 namespace voicechan::server {
 
@@ -12,15 +12,10 @@ int fail(const std::string& what, int status) {
   return status;
 }
 
-std::unique_ptr<Store> open_database(const std::string& path, bool may_create) {
-  if (!may_create && !std::filesystem::exists(path)) {
-    fail("there is no database " + path);
-    return nullptr;
-  }
-  auto store = open_sqlite_store(path);
-  if (store) return std::move(*store);
-  fail("cannot open database " + path + ": " + store.error().message());
-  return nullptr;
+std::unique_ptr<Store> open_store_of(const CommandLine& line, bool may_create) {
+  auto opening = open_store(line.store, may_create);
+  if (opening.store == nullptr) fail(opening.error);
+  return std::move(opening.store);
 }
 
 }  // namespace voicechan::server

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "cli.hpp"
 #include "voicechan/store.hpp"
 
 // What the commands have in common that work on a database beside the server.
@@ -13,6 +14,6 @@ namespace voicechan::server {
 int fail(const std::string& what, int status = 1);
 
 /// Null if it cannot be opened, or is not there and `may_create` is false; that has been told.
-std::unique_ptr<Store> open_database(const std::string& path, bool may_create);
+std::unique_ptr<Store> open_store_of(const CommandLine& line, bool may_create);
 
 }  // namespace voicechan::server

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "store_location.hpp"
+
 namespace voicechan::server {
 namespace {
 
@@ -49,7 +51,8 @@ std::string given_value(const CLI::Option& option) {
     case Type::other:
       break;
   }
-  return toml_quoted(option.reduced_results().front());
+  const std::string text = option.reduced_results().front();
+  return toml_quoted(placeholder(option) == "URL" ? without_password(text) : text);
 }
 
 std::string default_value(const CLI::Option& option) {

@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
       case Command::token_revoke:
       case Command::token_list:
         return run_token_command(line);
+      case Command::migrate:
+        return run_migrate_command(line);
       case Command::rooms:
       case Command::sessions:
       case Command::kick:

@@ -19,7 +19,7 @@
 #include "server.hpp"
 #include "service_control.hpp"
 #include "spdlog/spdlog.h"
-#include "voicechan/sqlite_store.hpp"
+#include "store_location.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -30,13 +30,6 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-Result<std::unique_ptr<Store>> open_store(const CommandLine& line) {
-  if (line.database == ":memory:") return make_memory_store();
-  SqliteStoreOptions options;
-  options.max_bytes = line.max_database_bytes;
-  return open_sqlite_store(line.database, options);
 }
 
 std::string address_of(const asio::ip::tcp::endpoint& endpoint) {
@@ -143,20 +136,22 @@ struct Foundation {
 
 Foundation lay_foundation(const CommandLine& line) {
   Foundation foundation;
-  auto store = open_store(line);
-  if (!store) {
-    foundation.error = "cannot open database " + line.database + ": " + store.error().message();
+  auto opening = open_store(line.store, /*may_create=*/true, line.max_database_bytes,
+                            [](std::string_view event) { spdlog::warn("{}", event); });
+  for (const std::string& warning : opening.warnings) spdlog::warn("{}", warning);
+  if (opening.store == nullptr) {
+    foundation.error = std::move(opening.error);
     return foundation;
   }
   if (line.is_try) {
-    auto users = make_try_users(**store);
+    auto users = make_try_users(*opening.store);
     if (!users) {
       foundation.error = "cannot create users: " + users.error().message();
       return foundation;
     }
     foundation.try_users = std::move(*users);
   }
-  foundation.store = std::move(*store);
+  foundation.store = std::move(opening.store);
   return foundation;
 }
 
@@ -223,7 +218,7 @@ int run_serve(const CommandLine& line) {
     print_try_guide(foundation.try_users, address, is_tls, !options.www_directory.empty());
   }
   std::cout << "listening on " << (is_tls ? "https://" : "http://") << address << std::endl;
-  spdlog::info("serving on {} with database {}", address, line.database);
+  spdlog::info("serving on {} with {}", address, line.store.display());
   MemoryTrim trim(io);
   trim.start();
   reload_on_hangup(hangup, *server);

@@ -29,7 +29,7 @@ int list_tokens(Store& store) {
 }  // namespace
 
 int run_token_command(const CommandLine& line) {
-  const auto store = open_database(line.database, /*may_create=*/false);
+  const auto store = open_store_of(line, /*may_create=*/false);
   if (store == nullptr) return 1;
   if (line.command == CommandLine::Command::token_list) return list_tokens(*store);
 

@@ -27,7 +27,7 @@ int list_users(Store& store) {
 
 int run_user_command(const CommandLine& line) {
   using Command = CommandLine::Command;
-  const auto store = open_database(line.database, line.command == Command::user_add);
+  const auto store = open_store_of(line, line.command == Command::user_add);
   if (store == nullptr) return 1;
   if (line.command == Command::user_list) return list_users(*store);
 

@@ -201,7 +201,7 @@ TEST(CommandLineTest, TheVersionIsNoError) {
 TEST(CommandLineTest, ServeHasDefaults) {
   const CommandLine line = parse({"serve"});
   EXPECT_EQ(line.command, CommandLine::Command::serve);
-  EXPECT_EQ(line.database, "voicechan.db");
+  EXPECT_EQ(line.store.database, "voicechan.db");
   EXPECT_EQ(line.server.listen_address, "127.0.0.1");
   EXPECT_EQ(line.server.listen_port, 8000);
   EXPECT_FALSE(line.server.allow_query_token);
@@ -232,11 +232,11 @@ TEST(CommandLineTest, TryAllowsQueryTokensAndKeepsNothing) {
   const CommandLine line = parse({"serve", "--try"});
   EXPECT_TRUE(line.is_try);
   EXPECT_TRUE(line.server.allow_query_token);
-  EXPECT_EQ(line.database, ":memory:");
+  EXPECT_EQ(line.store.database, ":memory:");
 }
 
 TEST(CommandLineTest, TryKeepsADatabaseThatIsNamed) {
-  EXPECT_EQ(parse({"serve", "--try", "--db", "file"}).database, "file");
+  EXPECT_EQ(parse({"serve", "--try", "--db", "file"}).store.database, "file");
 }
 
 TEST(CommandLineTest, TakesAFileOfIceServers) {
@@ -284,7 +284,7 @@ TEST(CommandLineTest, TokenCommandsTakeAnIdATimeAndADatabase) {
   EXPECT_EQ(line.command, Command::token_revoke);
   EXPECT_EQ(line.token_id, "7");
   EXPECT_EQ(line.until, 1'800'000'000);
-  EXPECT_EQ(line.database, "file");
+  EXPECT_EQ(line.store.database, "file");
   EXPECT_EQ(parse({"token", "list"}).command, Command::token_list);
 }
 
@@ -293,11 +293,11 @@ TEST(CommandLineTest, UserCommandsTakeANameAndADatabase) {
   const CommandLine added = parse({"user", "add", "alice", "--db", "file"});
   EXPECT_EQ(added.command, Command::user_add);
   EXPECT_EQ(added.username, "alice");
-  EXPECT_EQ(added.database, "file");
+  EXPECT_EQ(added.store.database, "file");
   EXPECT_EQ(parse({"user", "list"}).command, Command::user_list);
   EXPECT_EQ(parse({"user", "remove", "alice"}).command, Command::user_remove);
   EXPECT_EQ(parse({"user", "token", "alice"}).command, Command::user_token);
-  EXPECT_EQ(parse({"user", "list"}).database, "voicechan.db");
+  EXPECT_EQ(parse({"user", "list"}).store.database, "voicechan.db");
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST_F(OptionSourcesTest, TheEnvironmentGivesValuesOfEveryType) {
   EXPECT_EQ(line.server.deadlines.ping_interval, 250ms);
   EXPECT_TRUE(line.server.allow_query_token);
   EXPECT_THAT(line.server.origins.allowed, ElementsAre("https://a.example", "*"));
-  EXPECT_EQ(line.database, "voicechan.db");
+  EXPECT_EQ(line.store.database, "voicechan.db");
   EXPECT_EQ(line.server.jwt.algorithms, (std::vector{JwtAlgorithm::es256, JwtAlgorithm::eddsa}));
 }
 
@@ -211,7 +211,7 @@ TEST_F(OptionSourcesTest, VariablesOfOthersAreLeftAlone) {
 TEST_F(OptionSourcesTest, OtherCommandsTakeTheDatabaseOfTheEnvironment) {
   const char* const arguments[] = {"voicechan-server", "user", "list"};
   const char* const environment[] = {"VOICECHAN_DB=there", "VOICECHAN_WORKERS=wrong", nullptr};
-  EXPECT_EQ(parse_command_line(3, arguments, environment).database, "there");
+  EXPECT_EQ(parse_command_line(3, arguments, environment).store.database, "there");
 }
 
 TEST_F(OptionSourcesTest, TheEffectiveConfigurationSaysWhereValuesComeFrom) {

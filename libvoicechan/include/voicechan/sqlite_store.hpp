@@ -9,6 +9,7 @@
 #include "voicechan/export.hpp"
 #include "voicechan/result.hpp"
 #include "voicechan/store.hpp"
+#include "voicechan/store_archive.hpp"
 
 namespace voicechan {
 
@@ -35,5 +36,10 @@ struct SqliteStoreOptions {
 /// `Errc::store_corrupt` (damaged, or not a voicechan database) or `Errc::store_too_new`.
 VOICECHAN_API Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
                                                                SqliteStoreOptions options = {});
+
+/// Opens (or creates) what a SQLite file holds of a store, to move it. An import is one
+/// transaction, so that nothing of one that does not come to its end is left. Fails as
+/// `open_sqlite_store` does.
+VOICECHAN_API Result<std::unique_ptr<StoreArchive>> open_sqlite_archive(const std::string& path);
 
 }  // namespace voicechan

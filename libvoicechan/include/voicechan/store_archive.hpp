@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -74,5 +75,24 @@ class VOICECHAN_API StoreArchive {
   /// From its return on the archive is complete.
   virtual std::error_code finish_import() = 0;
 };
+
+/// What came of moving a store.
+struct MigrationReport {
+  std::size_t users = 0;
+  std::size_t channels = 0;
+  std::size_t invitations = 0;
+  std::size_t revoked_tokens = 0;
+  /// Why it was not moved, in words for an operator; empty: it was. The source is never changed,
+  /// and what may be in the destination then can only be overwritten by another migration.
+  std::string failure;
+};
+
+/// Moves all that a store holds into an archive that is empty or unfinished: with all ids, times
+/// and counters. Then reads both again and compares them, and only then finishes the import. Fails,
+/// too, if the source has changed meanwhile. `on_progress` is told what is being done, in words,
+/// and how many rows have been done. Blocks.
+VOICECHAN_API MigrationReport migrate_store(
+    StoreArchive& from, StoreArchive& to,
+    const std::function<void(std::string_view what, std::size_t rows)>& on_progress);
 
 }  // namespace voicechan

@@ -18,8 +18,8 @@ Errc to_errc(std::string_view text) noexcept {
 
 /// Of a script that answers with the wire code of a refusal.
 std::error_code to_refusal(std::string_view code) noexcept {
-  for (const Errc errc :
-       {Errc::quota_exceeded, Errc::unknown_channel, Errc::unknown_user, Errc::user_exists}) {
+  for (const Errc errc : {Errc::quota_exceeded, Errc::unknown_channel, Errc::unknown_user,
+                          Errc::store_locked, Errc::user_exists}) {
     if (code == wire_code(errc)) return errc;
   }
   return Errc::store_corrupt;

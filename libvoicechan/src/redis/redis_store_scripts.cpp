@@ -171,5 +171,35 @@ const Script& revoke_token() {
   return kScript;
 }
 
+// Makes room for an import, unless there is a store with something in it. KEYS: meta, then all
+// others. ARGV: format, a new id, what marks the import, then user, channel, invitation and
+// revocations of meta.
+const Script& begin_import() {
+  static const Script kScript(R"lua(
+    local meta = redis.call('HMGET', KEYS[1], 'import', 'user', 'channel', 'invitation',
+                            'revocations')
+    local has_given = meta[2] or meta[3] or meta[4] or meta[5]
+    if has_given and not meta[1] then return redis.status_reply('store_corrupt') end
+    redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'import', ARGV[3],
+               'user', ARGV[4], 'channel', ARGV[5], 'invitation', ARGV[6],
+               'revocations', ARGV[7])
+    for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
+    return 1
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta. ARGV: what marks the import.
+const Script& finish_import() {
+  static const Script kScript(R"lua(
+    if redis.call('HGET', KEYS[1], 'import') ~= ARGV[1] then
+      return redis.status_reply('store_locked')
+    end
+    redis.call('HDEL', KEYS[1], 'import')
+    return 1
+  )lua");
+  return kScript;
+}
+
 }  // namespace script
 }  // namespace voicechan::redis

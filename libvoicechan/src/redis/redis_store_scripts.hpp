@@ -68,6 +68,8 @@ const Script& replace_user_key();
 const Script& remove_user();
 const Script& find_user();
 const Script& revoke_token();
+const Script& begin_import();
+const Script& finish_import();
 }  // namespace script
 
 }  // namespace voicechan::redis
