@@ -104,12 +104,13 @@ async def eventually(check, message, seconds=5.0):
 
 class Server:
     """One run of `voicechan-server serve` on a port of its own. `prefix` is a command that runs it,
-    in its own process; `binary` may be a copy."""
+    in its own process; `binary` may be a copy; `store` is where users are, if not in a file."""
 
-    def __init__(self, *options, db=None, nofile=None, listen="127.0.0.1:0", wait=True, prefix=(),
+    def __init__(self, *options, db=None, store=None, nofile=None, listen="127.0.0.1:0", wait=True, prefix=(),
                  binary=BINARY):
         self.directory = tempfile.mkdtemp(prefix="voicechan-test-")
         self.db = db or os.path.join(self.directory, "voicechan.sqlite3")
+        self.store = store or ("--db", self.db)
         self.keys = set()
         self.stdout = ""
         self._stderr_path = os.path.join(self.directory, "stderr")
@@ -124,7 +125,7 @@ class Server:
 
         with open(self._stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
-                [*prefix, binary, "serve", "--listen", listen, "--db", self.db, *options],
+                [*prefix, binary, "serve", "--listen", listen, *self.store, *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
                 preexec_fn=prepare, encoding="utf-8", errors="surrogateescape")
         atexit.register(self.kill)
@@ -164,7 +165,7 @@ class Server:
         return self.process.poll() is None
 
     def add_user(self, name):
-        result = run_cli("user", "add", name, "--db", self.db)
+        result = run_cli("user", "add", name, *self.store)
         if result.returncode != 0:
             raise AssertionError(f"user add failed: {result.stderr!r}")
         fields = json.loads(result.stdout)
