@@ -31,9 +31,7 @@ KeyDigest digest(int number) {
 
 class StoreMigrationTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_NE(mkdtemp(folder_.data()), nullptr);
-  }
+  void SetUp() override { ASSERT_NE(mkdtemp(folder_.data()), nullptr); }
   void TearDown() override { fs::remove_all(folder_); }
 
   std::string file(const std::string& name) const { return folder_ + '/' + name; }

@@ -91,8 +91,8 @@ struct MigrationReport {
 /// and counters. Then reads both again and compares them, and only then finishes the import. Fails,
 /// too, if the source has changed meanwhile. `on_progress` is told what is being done, in words,
 /// and how many rows have been done. Blocks.
-VOICECHAN_API MigrationReport migrate_store(
-    StoreArchive& from, StoreArchive& to,
-    const std::function<void(std::string_view what, std::size_t rows)>& on_progress);
+VOICECHAN_API MigrationReport
+migrate_store(StoreArchive& from, StoreArchive& to,
+              const std::function<void(std::string_view what, std::size_t rows)>& on_progress);
 
 }  // namespace voicechan
