@@ -145,6 +145,8 @@ struct BackplaneFactory {
   std::function<std::shared_ptr<Backplane>()> make;
   /// How many hubs it has places for, if it says so.
   std::optional<std::size_t> max_hubs;
+  /// Hubs that are attached one after the other are on different nodes.
+  bool has_many_nodes = false;
 };
 
 inline void PrintTo(const BackplaneFactory& factory, std::ostream* out) { *out << factory.name; }

@@ -1,0 +1,277 @@
+#include "gateway.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "../voice_groups.hpp"
+#include "voicechan/random.hpp"
+
+namespace voicechan::redis {
+namespace {
+
+std::string signaling_group_of(const std::string& room) { return "signaling_" + room; }
+
+std::uint32_t random_number() {
+  std::uint32_t number = 0;
+  system_random().fill(&number, sizeof number);
+  return number;
+}
+
+}  // namespace
+
+Gateway::Gateway(InProcessBackplane& local, std::uint64_t node,
+                 std::function<MonotonicTime()> clock, std::function<void()> wake)
+    : wake_(std::move(wake)),
+      inbox_(std::make_shared<GatewayInbox>(wake_)),
+      presence_(local, *this) {
+  context_.clock = std::move(clock);
+  context_.touch = [this](GatewayGroup& group) { touch(group); };
+  context_.local = &local;
+  context_.presence = &presence_;
+  context_.inbox = inbox_.get();
+  context_.origin = make_origin(node, 0);
+}
+
+Gateway::~Gateway() {
+  inbox_->close();
+  groups_.clear();  // they use the port
+}
+
+void Gateway::start(Bus& bus) {
+  context_.bus = &bus;
+  context_.update_time();
+  port_ = gateway_hooks(*context_.local).attach_gateway(*this, wake_).value();
+  context_.port = port_.get();
+  bus.subscribe(node_topic(node_of(context_.origin)), [](bool) {});
+  bus.subscribe(std::string(kControlTopic), [](bool) {});
+  if (!bus.is_reachable()) unreachable_since_ = context_.now;
+}
+
+void Gateway::stop() {
+  context_.update_time();
+  context_.bus->publish(kControlTopic, encode({context_.origin}, ShutdownMessage{}), false);
+  for (const auto& each : groups_) each.second->close();
+  groups_.clear();
+  port_->flush();
+}
+
+MonotonicTime Gateway::turn() {
+  is_turn_requested_ = false;
+  context_.update_time();
+  take_events();
+  port_->poll();
+  leave_voice_rooms();
+  while (!timetable_.empty() && timetable_.begin()->first <= context_.now) {
+    const auto group = timetable_.begin()->second.lock();
+    const MonotonicTime due = timetable_.begin()->first;
+    timetable_.erase(timetable_.begin());
+    if (group && group->due == due) touch(*group);
+  }
+  for (std::size_t i = 0; i < touched_.size(); ++i) {  // it may grow meanwhile
+    if (const auto group = touched_[i].lock()) look_at(*group);
+  }
+  touched_.clear();
+  tick_messages();
+  port_->flush();
+  const MonotonicTime next = timetable_.empty() ? MonotonicTime::max() : timetable_.begin()->first;
+  return std::min(next, away_due_);
+}
+
+void Gateway::request_turn() {
+  if (std::exchange(is_turn_requested_, true)) return;
+  wake_();
+}
+
+GatewayGroup* Gateway::find(std::string_view group) {
+  const auto found = groups_.find(group);
+  return found == groups_.end() ? nullptr : found->second.get();
+}
+
+void Gateway::touch(GatewayGroup& group) {
+  if (std::exchange(group.is_touched, true)) return;
+  touched_.push_back(group.weak_from_this());
+  request_turn();
+}
+
+void Gateway::look_at(GatewayGroup& group) {
+  group.is_touched = false;
+  if (group.linger_until <= context_.now) {
+    group.linger_until = MonotonicTime::max();
+    if (inbox_->forget_unless_wanted(group.name())) {
+      group.close();
+      groups_.erase(group.name());
+      return;
+    }
+  }
+  const MonotonicTime next = std::min(group.mirror().tick(context_.now), group.linger_until);
+  if (next == group.due) return;
+  group.due = next;
+  if (next != MonotonicTime::max()) timetable_.emplace(next, group.weak_from_this());
+}
+
+void Gateway::take_events() {
+  for (LocalEvent& event : inbox_->take()) {
+    std::visit([this](auto& each) { handle(each); }, event);
+  }
+}
+
+void Gateway::leave_voice_rooms() {
+  for (const VoiceMemberLeft& left : std::exchange(voice_leaves_, {})) {
+    GatewayGroup* group = find(voice_group_of(left.room));
+    if (group == nullptr) continue;
+    group->mirror().own_leaves(voice_key(left.since));
+    touch(*group);
+  }
+}
+
+void Gateway::handle(const InterestChanged& event) {
+  GatewayGroup* group = find(event.group);
+  if (!inbox_->is_wanted(event.group)) {
+    if (group == nullptr) return;
+    group->linger_until = context_.now + kLingerTime;
+    return touch(*group);
+  }
+  if (group == nullptr) {
+    auto added = std::make_shared<GatewayGroup>(context_, event.group, random_number());
+    group = added.get();
+    groups_.emplace(event.group, std::move(added));
+    group->open();
+    const bool is_hopeless = unreachable_since_ != MonotonicTime::max() &&
+                             context_.now - unreachable_since_ >= kPatience;
+    if (is_hopeless) group->degrade();
+  } else if (group->is_degraded()) {
+    group->degrade();
+  }
+  group->linger_until = MonotonicTime::max();
+  touch(*group);
+}
+
+void Gateway::handle(PeerWantsToEnter& event) {
+  GatewayGroup* group = find(signaling_group_of(event.room));
+  if (group == nullptr) return;
+  MemberRecord member;
+  member.key = std::string(event.peer.id.str());
+  member.user = std::move(event.peer.user);
+  member.data = std::move(event.peer.data);
+  group->mirror().own_enters(std::move(member), context_.now);
+  touch(*group);
+}
+
+void Gateway::handle(PeerUpdated& event) {
+  GatewayGroup* group = find(signaling_group_of(event.room));
+  if (group == nullptr) return;
+  group->mirror().own_updates(std::string(event.peer.str()), std::move(event.data));
+  touch(*group);
+}
+
+void Gateway::handle(const PeerLeft& event) {
+  GatewayGroup* group = find(signaling_group_of(event.room));
+  if (group == nullptr) return;
+  group->mirror().own_leaves(std::string(event.peer.str()));
+  touch(*group);
+}
+
+void Gateway::handle(VoiceMemberEntered& event) {
+  GatewayGroup* group = find(voice_group_of(event.room));
+  if (group == nullptr) return;
+  MemberRecord member;
+  member.key = voice_key(event.since);
+  member.user = std::move(event.user);
+  group->mirror().own_enters(std::move(member), context_.now);
+  touch(*group);
+}
+
+void Gateway::handle(const VoiceMemberLeft& event) { voice_leaves_.push_back(event); }
+
+void Gateway::handle(const PublishedOutside& event) {
+  if (GatewayGroup* group = find(event.group)) return group->publish_outside(event.frame);
+  const Envelope head{context_.origin, 0, AgeFilter::stamp(context_.now), event.frame.source()};
+  context_.bus->publish(group_topic(event.group), encode(head, FrameMessage{event.frame}), false);
+}
+
+void Gateway::on_publish(std::string_view name, const Frame& frame) noexcept {
+  // Who speaks has entered before; that may have come after the events were taken.
+  if (frame.source() != 0) take_events();
+  if (GatewayGroup* group = find(name)) group->relay(frame);
+}
+
+Delivery Gateway::on_send(const SendTicket&, const Frame&) noexcept {
+  return Delivery::unknown_peer;
+}
+
+void Gateway::on_interest(std::string_view group, bool is_wanted) noexcept {
+  if (room_of(group, kVoiceMembersGroupPrefix)) return;
+  inbox_->set_interest(group, is_wanted);
+}
+
+void Gateway::on_wants_to_enter(const RoomName& room, const Peer& peer) {
+  inbox_->push(PeerWantsToEnter{room.str(), peer});
+}
+
+void Gateway::on_updated(const RoomName& room, const PeerId& peer, std::string_view data) {
+  inbox_->push(PeerUpdated{room.str(), peer, std::string(data)});
+}
+
+void Gateway::on_left(const RoomName& room, const PeerId& peer) noexcept {
+  inbox_->push(PeerLeft{room.str(), peer});
+}
+
+void Gateway::on_message(std::string_view topic, std::string_view bytes) noexcept {
+  const auto decoded = decode(bytes);
+  if (const auto* fault = std::get_if<DecodeFault>(&decoded)) {
+    ++(*fault == DecodeFault::unknown ? counts_.unknown_messages : counts_.malformed_messages);
+    return;
+  }
+  context_.update_time();
+  const auto& message = std::get<Message>(decoded);
+  if (const auto name = group_of_topic(topic)) {
+    GatewayGroup* group = find(*name);
+    if (group == nullptr) return;
+    group->on_message(message);
+    if (!std::holds_alternative<FrameMessage>(message.body)) return touch(*group);
+    return request_turn();
+  }
+  on_direct(message);
+  request_turn();
+}
+
+void Gateway::on_gap(std::string_view topic) noexcept {
+  context_.update_time();
+  const auto name = group_of_topic(topic);
+  if (GatewayGroup* group = name ? find(*name) : nullptr) group->on_subscribed();
+}
+
+void Gateway::on_state(bool is_reachable) noexcept {
+  context_.update_time();
+  unreachable_since_ = is_reachable ? MonotonicTime::max() : context_.now;
+}
+
+void Gateway::take_epoch(std::uint16_t epoch) {
+  context_.update_time();
+  context_.origin = make_origin(node_of(context_.origin), epoch);
+  for (const auto& each : groups_) {
+    each.second->mirror().take_origin(context_.origin, context_.now);
+    touch(*each.second);
+  }
+}
+
+void Gateway::drop_node(std::uint64_t node) {
+  if (node == node_of(context_.origin)) return;
+  context_.update_time();
+  for (const auto& each : groups_) {
+    each.second->mirror().drop_node(node);
+    touch(*each.second);
+  }
+  inbound_.erase(node);
+  report(away_.drop_node(node));
+  request_turn();
+}
+
+GatewayCounts Gateway::counts() const noexcept {
+  GatewayCounts counts = counts_;
+  counts.late_frames = context_.late_frames;
+  counts.groups = groups_.size();
+  return counts;
+}
+
+}  // namespace voicechan::redis
