@@ -3,13 +3,15 @@
 #include <optional>
 #include <string_view>
 
+#include "voicechan/export.hpp"
+
 // Just enough Unicode to check names at the edge.
 
 namespace voicechan::unicode {
 
 /// Takes the first character off `text`. Nothing if `text` is empty or does not start with
 /// well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
-std::optional<char32_t> take_character(std::string_view& text) noexcept;
+VOICECHAN_API std::optional<char32_t> take_character(std::string_view& text) noexcept;
 
 /// General category Cc: C0, DEL and C1.
 bool is_control(char32_t character) noexcept;

@@ -46,6 +46,10 @@ class AwayMessages {
 
   std::vector<Outcome> drop_node(std::uint64_t node);
 
+  void add_nodes(std::set<std::uint64_t>& nodes) const {
+    for (const auto& each : nodes_) nodes.insert(each.first);
+  }
+
   Due tick(MonotonicTime now);
 
  private:

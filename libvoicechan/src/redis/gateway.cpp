@@ -267,6 +267,14 @@ void Gateway::drop_node(std::uint64_t node) {
   request_turn();
 }
 
+std::set<std::uint64_t> Gateway::known_nodes() const {
+  std::set<std::uint64_t> nodes;
+  for (const auto& each : groups_) each.second->mirror().add_nodes(nodes);
+  for (const auto& each : inbound_) nodes.insert(each.first);
+  away_.add_nodes(nodes);
+  return nodes;
+}
+
 GatewayCounts Gateway::counts() const noexcept {
   GatewayCounts counts = counts_;
   counts.late_frames = context_.late_frames;

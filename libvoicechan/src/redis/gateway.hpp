@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -57,6 +58,9 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   void take_epoch(std::uint16_t epoch);
   /// A node is gone and all that it had.
   void drop_node(std::uint64_t node);
+
+  /// The nodes that have to do with groups or messages of this one.
+  std::set<std::uint64_t> known_nodes() const;
 
   Presence& presence() noexcept { return presence_; }
   GatewayInbox& inbox() noexcept { return *inbox_; }

@@ -112,6 +112,10 @@ class GroupMirror {
   bool has_listeners() const noexcept { return listeners_ > 0; }
   std::uint64_t frame_token() const noexcept { return kFrameToken + heard_; }
 
+  void add_nodes(std::set<std::uint64_t>& nodes) const {
+    for (const auto& each : nodes_) nodes.insert(each.first);
+  }
+
   bool is_live() const noexcept { return phase_ == Phase::live; }
   /// No other node has anything to do with the group, as far as is known.
   bool is_alone() const noexcept { return nodes_.empty() && is_certain_; }

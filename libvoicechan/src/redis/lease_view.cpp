@@ -1,0 +1,44 @@
+#include "lease_view.hpp"
+
+#include <utility>
+
+#include "envelope.hpp"
+
+namespace voicechan::redis {
+
+LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::uint64_t>& leases,
+                                         const std::set<std::uint64_t>& known, MonotonicTime now) {
+  Verdict verdict;
+  const bool is_late = renewed_at_ && now - *renewed_at_ >= kLease;  // a pause of this process
+  if (!steady_since_ || is_late) steady_since_ = now;
+  verdict.needs_new_epoch = !was_alive && !std::exchange(is_first_, false);
+  is_first_ = false;
+  renewed_at_ = now;
+
+  std::set<std::uint64_t> alive;
+  for (const std::uint64_t origin : leases) alive.insert(node_of(origin));
+  const bool may_give_up = now - *steady_since_ >= kSteady;
+  for (const std::uint64_t node : known) {
+    if (alive.count(node) != 0) {
+      missing_since_.erase(node);
+      continue;
+    }
+    const auto since = missing_since_.emplace(node, now).first->second;
+    // One that had a lease has been silent for as long already. Another one may be about to get it.
+    const bool had_lease = alive_.count(node) != 0;
+    if (!may_give_up || (!had_lease && now - since < kLease)) continue;
+    verdict.dead.push_back(node);
+    missing_since_.erase(node);
+  }
+  for (auto next = missing_since_.begin(); next != missing_since_.end();) {
+    next = known.count(next->first) != 0 ? std::next(next) : missing_since_.erase(next);
+  }
+  if (may_give_up) {
+    alive_ = std::move(alive);
+  } else {
+    alive_.insert(alive.begin(), alive.end());
+  }
+  return verdict;
+}
+
+}  // namespace voicechan::redis

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "voicechan/clock.hpp"
+
+namespace voicechan::redis {
+
+/// Which nodes are alive, by what the store says of their leases. A state machine without I/O. One
+/// thread at a time.
+class LeaseView {
+ public:
+  static constexpr std::chrono::milliseconds kRenewal{2000};
+  static constexpr std::chrono::milliseconds kLease{6000};
+  /// No node is given up before this one has renewed its own lease without a break for so long:
+  /// after an outage all leases have run out, and nobody is dead.
+  static constexpr std::chrono::milliseconds kSteady = 2 * kLease;
+
+  struct Verdict {
+    /// The own lease was gone: others may have given this node up.
+    bool needs_new_epoch = false;
+    std::vector<std::uint64_t> dead;  ///< nodes
+  };
+
+  /// The own lease was renewed. `was_alive`: it was there before. `leases`: all that are there, by
+  /// origin. `known`: the nodes that this one has to do with.
+  Verdict on_renewed(bool was_alive, const std::vector<std::uint64_t>& leases,
+                     const std::set<std::uint64_t>& known, MonotonicTime now);
+  /// The store did not answer.
+  void on_failed() noexcept { steady_since_ = std::nullopt; }
+
+  std::size_t nodes() const noexcept { return alive_.size(); }
+
+ private:
+  bool is_first_ = true;
+  std::optional<MonotonicTime> steady_since_;
+  std::optional<MonotonicTime> renewed_at_;
+  std::set<std::uint64_t> alive_;
+  std::map<std::uint64_t, MonotonicTime> missing_since_;  // nodes that are known and have no lease
+};
+
+}  // namespace voicechan::redis

@@ -1,0 +1,130 @@
+#include "node_lease.hpp"
+
+#include <charconv>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "envelope.hpp"
+
+namespace voicechan::redis {
+namespace {
+
+// The time is the server's, so that nodes need not agree on theirs. Leases that ran out go, so that
+// the list is what is alive.
+constexpr std::string_view kRenewScript = R"(
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+local was_alive = 0
+if ends and tonumber(ends) > now then was_alive = 1 end
+return {was_alive, redis.call('ZRANGE', KEYS[1], 0, -1)}
+)";
+constexpr std::string_view kKey = "vc:nodes";
+
+std::string hexadecimal(std::uint64_t number) {
+  char text[17];
+  const auto end = std::to_chars(text, text + sizeof text, number, 16).ptr;
+  return {text, end};
+}
+
+std::optional<std::uint64_t> parse_origin(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, 16);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+NodeLease::NodeLease(asio::io_context& io, const RedisUrl& url,
+                     std::shared_ptr<asio::ssl::context> tls, std::uint64_t node, Owner& owner)
+    : io_(io),
+      owner_(owner),
+      node_(node_of(node)),
+      timer_(io),
+      link_(io, url, std::move(tls), RedisReplyLimits{std::size_t{1} << 20, 100'000}, *this) {}
+
+void NodeLease::start() { link_.start(); }
+
+void NodeLease::stop() {
+  is_stopped_ = true;
+  timer_.cancel();
+  if (link_.is_up()) link_.send({"ZREM", kKey, own_name()});
+}
+
+std::string NodeLease::own_name() const { return hexadecimal(make_origin(node_, epoch_)); }
+
+void NodeLease::on_up() { renew(); }
+
+void NodeLease::on_down(const std::string& reason) {
+  is_asking_ = false;
+  replies_to_skip_ = 0;
+  timer_.cancel();
+  view_.on_failed();
+  if (problem_ == reason) return;
+  problem_ = reason;
+  owner_.on_store(problem_);
+}
+
+void NodeLease::renew() {
+  if (is_stopped_ || !link_.is_up()) return;
+  const MonotonicTime now = std::chrono::steady_clock::now();
+  // A store that is connected and says nothing for a whole period is none.
+  if (is_asking_ && now - asked_at_ >= LeaseView::kRenewal) {
+    return link_.reconnect("the store does not answer");
+  }
+  if (!is_asking_) {
+    is_asking_ = true;
+    asked_at_ = now;
+    link_.send({"EVAL", kRenewScript, "1", kKey, own_name(),
+                std::to_string(LeaseView::kLease.count())});
+  }
+  renew_later();
+}
+
+void NodeLease::renew_later() {
+  timer_.expires_after(LeaseView::kRenewal);
+  timer_.async_wait([this, alive = std::weak_ptr<char>(alive_)](const asio::error_code& error) {
+    if (!error && !alive.expired()) renew();
+  });
+}
+
+void NodeLease::on_reply(RedisReply&& reply) {
+  if (is_stopped_) return;
+  if (replies_to_skip_ > 0) {
+    --replies_to_skip_;
+    return;
+  }
+  is_asking_ = false;
+  const bool is_list = reply.type == RedisReply::Type::array && reply.elements.size() == 2 &&
+                       reply.elements[1].type == RedisReply::Type::array;
+  if (!is_list) {
+    view_.on_failed();
+    problem_ = reply.is_error() ? reply.text : "the store answers something else";
+    return owner_.on_store(problem_);
+  }
+  std::vector<std::uint64_t> leases;
+  for (const RedisReply& each : reply.elements[1].elements) {
+    if (const auto origin = parse_origin(each.text)) leases.push_back(*origin);
+  }
+  const bool was_alive = reply.elements[0].integer == 1;
+  const auto verdict = view_.on_renewed(was_alive, leases, owner_.known_nodes(),
+                                        std::chrono::steady_clock::now());
+  if (!problem_.empty()) {
+    problem_.clear();
+    owner_.on_store(problem_);
+  }
+  if (verdict.needs_new_epoch) {
+    link_.send({"ZREM", kKey, own_name()});
+    ++replies_to_skip_;
+    ++epoch_;
+    renew();
+    owner_.on_new_epoch(epoch_);
+  }
+  for (const std::uint64_t node : verdict.dead) owner_.on_dead(node);
+}
+
+}  // namespace voicechan::redis

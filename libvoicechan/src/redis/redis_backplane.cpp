@@ -1,0 +1,236 @@
+#include "voicechan/redis_backplane.hpp"
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "node_backplane.hpp"
+#include "node_lease.hpp"
+#include "redis_bus.hpp"
+#include "redis_tls.hpp"
+#include "redis_url.hpp"
+#include "voicechan/mutex.hpp"
+#include "voicechan/random.hpp"
+
+namespace voicechan {
+namespace {
+
+using redis::RedisUrl;
+
+constexpr std::chrono::milliseconds kStatusTime{500};
+/// For the last messages to leave.
+constexpr std::chrono::milliseconds kGoodbyeTime{50};
+
+std::uint64_t random_node() {
+  std::uint64_t node = 0;
+  system_random().fill(&node, sizeof node);
+  return node & redis::kNodeMask;
+}
+
+std::variant<RedisUrl, std::string> read_url(const std::string& text) {
+  auto url = redis::parse_redis_url(text);
+  if (auto* good = std::get_if<RedisUrl>(&url)) {
+    std::string problem = redis::load_password(*good);
+    if (!problem.empty()) return problem;
+  }
+  return url;
+}
+
+}  // namespace
+
+/// All that runs on the bus' thread. It begins with `run` and ends with the destructor.
+class RedisBackplane::Impl final : private redis::NodeLease::Owner {
+ public:
+  Impl()
+      : node_(random_node()),
+        nodes_(
+            node_, [] { return std::chrono::steady_clock::now(); }, [this] { wake(); }) {}
+
+  ~Impl() {
+    if (!thread_.joinable()) return;
+    asio::post(io_, [this] { say_goodbye(); });
+    thread_.join();
+  }
+
+  /// Empty, or why it cannot be.
+  std::string open(const RedisBackplaneOptions& options) {
+    redis::RedisBus::Options bus{{}, options.log};
+    for (const std::string& text : options.bus_urls) {
+      auto url = read_url(text);
+      if (auto* problem = std::get_if<std::string>(&url)) return "bus: " + *problem;
+      bus.urls.push_back(std::get<RedisUrl>(std::move(url)));
+    }
+    if (bus.urls.empty()) return "bus: no server is named";
+    auto opened = redis::RedisBus::open(io_, std::move(bus), nodes_.gateway());
+    if (auto* problem = std::get_if<std::string>(&opened)) return "bus: " + *problem;
+    bus_ = std::get<0>(std::move(opened));
+    return options.store_url.empty() ? std::string() : open_store(options);
+  }
+
+  void run() {
+    thread_ = std::thread([this] {
+      nodes_.gateway().start(*bus_);
+      bus_->start();
+      if (lease_) lease_->start();
+      turn();
+      note_status();
+      io_.run();
+      lease_ = nullptr;
+      bus_ = nullptr;
+    });
+  }
+
+  redis::NodeBackplane& nodes() noexcept { return nodes_; }
+
+  RedisBackplaneStatus status() const {
+    const MutexLock lock(mutex_);
+    return status_;
+  }
+
+ private:
+  std::string open_store(const RedisBackplaneOptions& options) {
+    auto url = read_url(options.store_url);
+    if (auto* problem = std::get_if<std::string>(&url)) return "store: " + *problem;
+    const auto& good = std::get<RedisUrl>(url);
+    auto tls = redis::make_tls_context(good);
+    if (auto* problem = std::get_if<std::string>(&tls)) return "store: " + *problem;
+    store_name_ = good.display();
+    log_ = options.log;
+    lease_ = std::make_unique<redis::NodeLease>(io_, good, std::get<0>(std::move(tls)), node_,
+                                                static_cast<redis::NodeLease::Owner&>(*this));
+    store_problem_ = "not connected yet";
+    return {};
+  }
+
+  void wake() {
+    if (is_woken_.exchange(true)) return;
+    asio::post(io_, [this] {
+      is_woken_ = false;
+      turn();
+    });
+  }
+
+  void turn() {
+    if (is_over_) return;
+    const MonotonicTime next = nodes_.gateway().turn();
+    if (next == timer_due_) return;
+    timer_due_ = next;
+    if (next == MonotonicTime::max()) {
+      timer_.cancel();
+      return;
+    }
+    timer_.expires_at(next);
+    timer_.async_wait([this](const asio::error_code& error) {
+      if (error) return;
+      timer_due_ = MonotonicTime::max();
+      turn();
+    });
+  }
+
+  void say_goodbye() {
+    is_over_ = true;
+    timer_.cancel();
+    nodes_.gateway().stop();
+    if (lease_) lease_->stop();
+    timer_.expires_after(kGoodbyeTime);
+    timer_.async_wait([this](const asio::error_code&) { io_.stop(); });
+  }
+
+  void note_status() {
+    RedisBackplaneStatus status;
+    status.is_bus_reachable = bus_->is_reachable();
+    for (const auto& instance : bus_->status()) {
+      if (!instance.problem.empty()) {
+        status.problems.push_back("bus " + instance.name + ": " + instance.problem);
+      }
+    }
+    if (!store_problem_.empty()) {
+      status.problems.push_back("store " + store_name_ + ": " + store_problem_);
+    }
+    const auto counts = nodes_.gateway().counts();
+    status.groups = counts.groups;
+    status.late_frames = counts.late_frames;
+    status.unknown_messages = counts.unknown_messages + bus_->counts().not_understood;
+    status.malformed_messages = counts.malformed_messages;
+    status.published = bus_->counts().published;
+    status.received = bus_->counts().received;
+    status.dropped_media = bus_->counts().dropped_media;
+    {
+      const MutexLock lock(mutex_);
+      status_ = std::move(status);
+    }
+    status_timer_.expires_after(kStatusTime);
+    status_timer_.async_wait([this](const asio::error_code& error) {
+      if (!error) note_status();
+    });
+  }
+
+  // NodeLease::Owner
+  void on_new_epoch(std::uint16_t epoch) override {
+    if (log_) log_("this node was taken for dead and announces its members again");
+    nodes_.gateway().take_epoch(epoch);
+  }
+  void on_dead(std::uint64_t node) override {
+    if (log_) log_("node " + redis::node_topic(node).substr(5) + " is gone");
+    nodes_.gateway().drop_node(node);
+  }
+  std::set<std::uint64_t> known_nodes() const override {
+    return nodes_.gateway().known_nodes();
+  }
+  void on_store(const std::string& problem) override {
+    store_problem_ = problem;
+    if (!log_) return;
+    log_("store " + store_name_ + ": " + (problem.empty() ? "leases are kept" : problem));
+  }
+
+  const std::uint64_t node_;
+  asio::io_context io_{1};
+  const asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  asio::steady_timer timer_{io_};
+  asio::steady_timer status_timer_{io_};
+  MonotonicTime timer_due_ = MonotonicTime::max();
+  std::atomic<bool> is_woken_{false};
+  bool is_over_ = false;
+  mutable redis::NodeBackplane nodes_;
+  std::unique_ptr<redis::RedisBus> bus_;
+  std::unique_ptr<redis::NodeLease> lease_;
+  std::string store_name_;
+  std::string store_problem_;
+  std::function<void(const std::string&)> log_;
+  mutable Mutex mutex_;
+  RedisBackplaneStatus status_ VOICECHAN_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+std::variant<std::unique_ptr<RedisBackplane>, std::string> RedisBackplane::open(
+    const RedisBackplaneOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  std::string problem = impl->open(options);
+  if (!problem.empty()) return problem;
+  impl->run();
+  return std::unique_ptr<RedisBackplane>(new RedisBackplane(std::move(impl)));
+}
+
+RedisBackplane::RedisBackplane(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+RedisBackplane::~RedisBackplane() = default;
+
+Result<std::unique_ptr<BackplanePort>> RedisBackplane::attach(BackplaneReceiver& receiver,
+                                                              std::function<void()> wake) {
+  return impl_->nodes().attach(receiver, std::move(wake));
+}
+void RedisBackplane::publish(std::string_view group, const Frame& frame) {
+  impl_->nodes().publish(group, frame);
+}
+Preparation RedisBackplane::prepare(std::string_view group, std::function<void()> ready) {
+  return impl_->nodes().prepare(group, std::move(ready));
+}
+Presence& RedisBackplane::presence() noexcept { return impl_->nodes().presence(); }
+VoicePresence& RedisBackplane::voice_presence() noexcept { return impl_->nodes().voice_presence(); }
+RedisBackplaneStatus RedisBackplane::status() const { return impl_->status(); }
+
+}  // namespace voicechan
