@@ -28,8 +28,8 @@ inline std::string url_of(const redis::RedisServer& server) {
   return "redis://127.0.0.1:" + std::to_string(server.port());
 }
 
-inline std::unique_ptr<RedisBackplane> open_node(
-    const std::vector<const redis::RedisServer*>& bus, const redis::RedisServer* store = nullptr) {
+inline std::unique_ptr<RedisBackplane> open_node(const std::vector<const redis::RedisServer*>& bus,
+                                                 const redis::RedisServer* store = nullptr) {
   RedisBackplaneOptions options;
   if (store != nullptr) options.store_url = url_of(*store);
   for (const redis::RedisServer* server : bus) options.bus_urls.push_back(url_of(*server));

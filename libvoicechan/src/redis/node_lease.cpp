@@ -79,8 +79,8 @@ void NodeLease::renew() {
   if (!is_asking_) {
     is_asking_ = true;
     asked_at_ = now;
-    link_.send({"EVAL", kRenewScript, "1", kKey, own_name(),
-                std::to_string(LeaseView::kLease.count())});
+    link_.send(
+        {"EVAL", kRenewScript, "1", kKey, own_name(), std::to_string(LeaseView::kLease.count())});
   }
   renew_later();
 }
@@ -111,8 +111,8 @@ void NodeLease::on_reply(RedisReply&& reply) {
     if (const auto origin = parse_origin(each.text)) leases.push_back(*origin);
   }
   const bool was_alive = reply.elements[0].integer == 1;
-  const auto verdict = view_.on_renewed(was_alive, leases, owner_.known_nodes(),
-                                        std::chrono::steady_clock::now());
+  const auto verdict =
+      view_.on_renewed(was_alive, leases, owner_.known_nodes(), std::chrono::steady_clock::now());
   if (!problem_.empty()) {
     problem_.clear();
     owner_.on_store(problem_);

@@ -11,6 +11,7 @@
 
 #include "node_backplane.hpp"
 #include "node_lease.hpp"
+#include "paced_bus.hpp"
 #include "redis_bus.hpp"
 #include "redis_tls.hpp"
 #include "redis_url.hpp"
@@ -22,7 +23,7 @@ namespace {
 
 using redis::RedisUrl;
 
-constexpr std::chrono::milliseconds kStatusTime{500};
+constexpr std::chrono::milliseconds kStatusTime{100};
 /// For the last messages to leave.
 constexpr std::chrono::milliseconds kGoodbyeTime{50};
 
@@ -66,15 +67,16 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
       bus.urls.push_back(std::get<RedisUrl>(std::move(url)));
     }
     if (bus.urls.empty()) return "bus: no server is named";
-    auto opened = redis::RedisBus::open(io_, std::move(bus), nodes_.gateway());
+    auto opened = redis::RedisBus::open(io_, std::move(bus), paced_);
     if (auto* problem = std::get_if<std::string>(&opened)) return "bus: " + *problem;
     bus_ = std::get<0>(std::move(opened));
+    paced_.use(*bus_);
     return options.store_url.empty() ? std::string() : open_store(options);
   }
 
   void run() {
     thread_ = std::thread([this] {
-      nodes_.gateway().start(*bus_);
+      nodes_.gateway().start(paced_);
       bus_->start();
       if (lease_) lease_->start();
       turn();
@@ -179,9 +181,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     if (log_) log_("node " + redis::node_topic(node).substr(5) + " is gone");
     nodes_.gateway().drop_node(node);
   }
-  std::set<std::uint64_t> known_nodes() const override {
-    return nodes_.gateway().known_nodes();
-  }
+  std::set<std::uint64_t> known_nodes() const override { return nodes_.gateway().known_nodes(); }
   void on_store(const std::string& problem) override {
     store_problem_ = problem;
     if (!log_) return;
@@ -197,6 +197,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   std::atomic<bool> is_woken_{false};
   bool is_over_ = false;
   mutable redis::NodeBackplane nodes_;
+  redis::PacedBus paced_{node_, [] { return std::chrono::steady_clock::now(); }, nodes_.gateway()};
   std::unique_ptr<redis::RedisBus> bus_;
   std::unique_ptr<redis::NodeLease> lease_;
   std::string store_name_;

@@ -1,0 +1,114 @@
+#include "paced_bus.hpp"
+
+#include <algorithm>
+
+#include "byte_reader.hpp"
+
+namespace voicechan::redis {
+namespace {
+
+// A piece of a message: this byte, which no message of ours begins with, then which piece it is,
+// the origin and the message's number there.
+constexpr std::uint8_t kPieceMagic = 0xBD;
+constexpr std::uint8_t kFirst = 1;
+constexpr std::uint8_t kLast = 2;
+
+}  // namespace
+
+void PacedBus::publish(std::string_view topic, std::string bytes, bool is_media, Published done) {
+  if (bytes.size() <= kPiece) return add(topic, std::move(bytes), is_media, std::move(done));
+  // The pieces are no media: without one the others are worth nothing.
+  const std::uint64_t number = ++last_number_;
+  const std::string_view all = bytes;
+  for (std::size_t at = 0; at < all.size(); at += kPiece) {
+    const bool is_last = at + kPiece >= all.size();
+    std::string piece;
+    put_number(piece, kPieceMagic);
+    put_number(piece, static_cast<std::uint8_t>((at == 0 ? kFirst : 0) | (is_last ? kLast : 0)));
+    put_number(piece, origin_);
+    put_number(piece, number);
+    piece.append(all.substr(at, kPiece));
+    add(topic, std::move(piece), false, is_last ? std::move(done) : Published{});
+  }
+}
+
+void PacedBus::add(std::string_view topic, std::string bytes, bool is_media, Published done) {
+  const std::size_t size = bytes.size();
+  const bool is_free = unanswered_ == 0 || unanswered_ + size <= kMaxUnanswered;
+  if (waiting_.empty() && (is_media || is_free)) {
+    return send({std::string(topic), std::move(bytes), is_media, std::move(done), {}});
+  }
+  const bool is_too_much =
+      is_media ? waiting_media_ + size > kMaxWaitingMedia : waiting_bytes_ + size > kMaxWaiting;
+  if (is_too_much) {
+    if (done) refused_.push_back(std::move(done));  // told when something is answered
+    return;
+  }
+  waiting_bytes_ += size;
+  if (is_media) waiting_media_ += size;
+  waiting_.push_back({std::string(topic), std::move(bytes), is_media, std::move(done), clock_()});
+}
+
+void PacedBus::send(Waiting message) {
+  if (message.is_media) {
+    return bus_->publish(message.topic, std::move(message.bytes), true, std::move(message.done));
+  }
+  const std::size_t size = message.bytes.size();
+  unanswered_ += size;
+  bus_->publish(message.topic, std::move(message.bytes), false,
+                [self = std::weak_ptr<PacedBus*>(self_), size,
+                 done = std::move(message.done)](std::optional<std::size_t> receivers) {
+                  if (done) done(receivers);
+                  if (const auto alive = self.lock()) (*alive)->on_answered(size);
+                });
+}
+
+void PacedBus::on_answered(std::size_t size) {
+  unanswered_ -= size;
+  for (const Published& done : std::exchange(refused_, {})) done(std::nullopt);
+  pump();
+}
+
+void PacedBus::pump() {
+  while (!waiting_.empty()) {
+    Waiting& next = waiting_.front();
+    const std::size_t size = next.bytes.size();
+    if (!next.is_media && unanswered_ > 0 && unanswered_ + size > kMaxUnanswered) return;
+    Waiting message = std::move(next);
+    waiting_.pop_front();
+    waiting_bytes_ -= size;
+    if (message.is_media) waiting_media_ -= size;
+    if (message.is_media && clock_() - message.since > kMediaAge) continue;
+    send(std::move(message));
+  }
+}
+
+void PacedBus::on_message(std::string_view topic, std::string_view bytes) noexcept {
+  if (bytes.empty() || static_cast<std::uint8_t>(bytes[0]) != kPieceMagic) {
+    return listener_->on_message(topic, bytes);
+  }
+  ByteReader in(bytes.substr(1));
+  const auto place = in.take<std::uint8_t>();
+  const auto origin = in.take<std::uint64_t>();
+  const auto number = in.take<std::uint64_t>();
+  if (!in.is_good()) return;
+  const auto key = std::make_pair(std::string(topic), origin);
+  if ((place & kFirst) != 0) {
+    if (partial_.size() >= kMaxPartial) partial_.erase(partial_.begin());
+    partial_[key] = {number, {}};
+  }
+  const auto partial = partial_.find(key);
+  if (partial == partial_.end() || partial->second.number != number) return;  // its first is lost
+  const std::string_view piece = in.take_rest();
+  if (partial->second.bytes.size() + piece.size() > kMaxMessage) {
+    partial_.erase(partial);
+    return;
+  }
+  partial->second.bytes.append(piece);
+  if ((place & kLast) == 0) return;
+  const std::string whole = std::move(partial->second.bytes);
+  partial_.erase(partial);
+  listener_->on_message(topic, whole);
+}
+
+}  // namespace voicechan::redis

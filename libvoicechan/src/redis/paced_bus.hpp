@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bus.hpp"
+#include "voicechan/clock.hpp"
+
+namespace voicechan::redis {
+
+/// Before a bus that refuses what is too much at once: lets so much out as is answered for in time,
+/// and long messages in pieces, which are put together on the other side. What waits behind control
+/// messages goes in its order; audio that has become too old by that is dropped. When the bus goes
+/// away, all that waits is refused. One thread at a time, as the bus.
+class PacedBus final : public Bus, public Bus::Listener {
+ public:
+  static constexpr std::size_t kMaxUnanswered = 192u << 10;
+  static constexpr std::size_t kPiece = 64u << 10;
+  static constexpr std::size_t kMaxWaiting = 64u << 20;
+  static constexpr std::size_t kMaxWaitingMedia = 256u << 10;
+  static constexpr std::size_t kMaxMessage = 128u << 20;
+  static constexpr std::size_t kMaxPartial = 1024;  // messages that are not whole yet
+  static constexpr std::chrono::milliseconds kMediaAge{200};
+
+  /// `origin` is another number for each node.
+  PacedBus(std::uint64_t origin, std::function<MonotonicTime()> clock, Bus::Listener& listener)
+      : origin_(origin), clock_(std::move(clock)), listener_(&listener) {}
+
+  /// To be called first; the bus has this as its listener.
+  void use(Bus& bus) { bus_ = &bus; }
+
+  void subscribe(std::string topic, Subscribed done) override {
+    bus_->subscribe(std::move(topic), std::move(done));
+  }
+  void unsubscribe(std::string_view topic) override { bus_->unsubscribe(topic); }
+  void publish(std::string_view topic, std::string bytes, bool is_media, Published done) override;
+  bool is_reachable() const noexcept override { return bus_->is_reachable(); }
+
+  void on_message(std::string_view topic, std::string_view bytes) noexcept override;
+  void on_gap(std::string_view topic) noexcept override { listener_->on_gap(topic); }
+  void on_state(bool is_reachable) noexcept override { listener_->on_state(is_reachable); }
+
+ private:
+  struct Waiting {
+    std::string topic;
+    std::string bytes;
+    bool is_media;
+    Published done;
+    MonotonicTime since;
+  };
+  struct Partial {
+    std::uint64_t number = 0;
+    std::string bytes;
+  };
+
+  void add(std::string_view topic, std::string bytes, bool is_media, Published done);
+  void send(Waiting message);
+  void on_answered(std::size_t size);
+  void pump();
+
+  const std::uint64_t origin_;
+  const std::function<MonotonicTime()> clock_;
+  Bus::Listener* const listener_;
+  Bus* bus_ = nullptr;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::size_t waiting_media_ = 0;
+  std::size_t unanswered_ = 0;
+  std::vector<Published> refused_;
+  std::uint64_t last_number_ = 0;
+  std::map<std::pair<std::string, std::uint64_t>, Partial> partial_;  // by topic and origin
+  const std::shared_ptr<PacedBus*> self_ = std::make_shared<PacedBus*>(this);
+};
+
+}  // namespace voicechan::redis
