@@ -102,20 +102,4 @@ std::string AdminClient::exchange(const std::string& request, unsigned& status) 
   return parser.get().body();
 }
 
-std::string percent_encode(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    if (kPlain.find(c) != std::string_view::npos) {
-      encoded += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    encoded.append({'%', kDigits[byte >> 4], kDigits[byte & 0xf]});
-  }
-  return encoded;
-}
-
 }  // namespace voicechan::server

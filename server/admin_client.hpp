@@ -39,7 +39,4 @@ class AdminClient {
   std::string key_;
 };
 
-/// For a part of a path or a query.
-std::string percent_encode(std::string_view text);
-
 }  // namespace voicechan::server

@@ -7,6 +7,7 @@
 
 #include "admin_client.hpp"
 #include "commands.hpp"
+#include "router.hpp"
 
 namespace voicechan::server {
 namespace {

@@ -112,6 +112,17 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   add_store_options(serve, line.store, "The SQLite database, or :memory: to keep nothing")
       ->needs(serve.get_option("--redis-store"));
   serve
+      .add_option(
+          "--redis-bus", line.bus_urls,
+          "Be one server with all that have the same --redis-store and --redis-bus: a Redis "
+          "server that brings to each what the others say; several times for several of "
+          "them, of which one may be away")
+      ->check(redis_url())
+      ->allow_extra_args(false)
+      ->take_all()
+      ->type_name("URL")
+      ->needs(serve.get_option("--redis-store"));
+  serve
       .add_option("--max-database-bytes", line.max_database_bytes,
                   "Size of the database; more is refused as on a full disk (503)")
       ->check(CLI::Range(std::uint64_t{1} << 20, std::uint64_t{1} << 44))

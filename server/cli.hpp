@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "admin_client.hpp"
 #include "command_line_exit.hpp"
@@ -39,9 +40,10 @@ struct CommandLine {
   bool is_try = false;     // serve --try
   spdlog::level::level_enum log_level = spdlog::level::info;
   LogFormat log_format = LogFormat::text;
-  std::string config_file;       // of serve and check-config; empty: none
-  std::string effective_config;  // of check-config: what is in force, as TOML
-  AdminCommand admin;            // of rooms, sessions and kick
+  std::string config_file;            // of serve and check-config; empty: none
+  std::string effective_config;       // of check-config: what is in force, as TOML
+  AdminCommand admin;                 // of rooms, sessions and kick
+  std::vector<std::string> bus_urls;  // of serve; empty: this process is alone
   ServerOptions server;
 };
 

@@ -69,6 +69,9 @@ std::variant<Route, RouteError> route(std::string_view target);
 /// for probes.
 std::variant<Route, RouteError> route_admin(std::string_view target);
 
+/// For a part of a path or a query.
+std::string percent_encode(std::string_view text);
+
 /// Percent-decodes once; nothing if an escape is malformed.
 std::optional<std::string> percent_decode(std::string_view text);
 

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <system_error>
 #include <thread>
+#include <variant>
 
 #include "commands.hpp"
 #include "keys.hpp"
@@ -20,6 +21,7 @@
 #include "service_control.hpp"
 #include "spdlog/spdlog.h"
 #include "store_location.hpp"
+#include "voicechan/redis_backplane.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -185,6 +187,19 @@ void end_within(std::chrono::milliseconds patience, Server& server) {
   watch.join();
 }
 
+/// What joins this server to others; null: it is alone. Throws std::runtime_error if a URL or one
+/// of its files cannot be used; a bus that is away is no error.
+std::unique_ptr<Backplane> join_others(const CommandLine& line) {
+  if (line.bus_urls.empty()) return nullptr;
+  RedisBackplaneOptions options;
+  options.bus_urls = line.bus_urls;
+  options.store_url = line.store.complete_redis_url();
+  options.log = [](const std::string& event) { spdlog::warn("{}", event); };
+  auto opened = RedisBackplane::open(options);
+  if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);
+  return std::get<std::unique_ptr<RedisBackplane>>(std::move(opened));
+}
+
 }  // namespace
 
 int run_serve(const CommandLine& line) {
@@ -202,7 +217,7 @@ int run_serve(const CommandLine& line) {
   if (line.is_try && options.www_directory.empty()) options.www_directory = find_installed_pages();
   std::unique_ptr<Server> server;
   try {
-    server = std::make_unique<Server>(options, *foundation.store);
+    server = std::make_unique<Server>(options, *foundation.store, join_others(line));
   } catch (const std::system_error& error) {
     return fail(line, "cannot listen on " + line.server.listen_address + ':' +
                           std::to_string(line.server.listen_port) + ": " + error.code().message());
