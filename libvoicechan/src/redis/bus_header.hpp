@@ -15,7 +15,12 @@ namespace voicechan::redis {
 ///
 ///     0 u8 magic  1 u8 version  2 u8 kind  3 u8 flags  4 u64 origin  12 u64 number
 struct BusHeader {
-  enum class Kind : std::uint8_t { message = 1, probe = 2 };
+  enum class Kind : std::uint8_t {
+    message = 1,
+    probe = 2,
+    /// To all nodes: the origin does not hear the server whose `Rendezvous::seed` is the number.
+    deaf = 3,
+  };
 
   static constexpr std::size_t kBytes = 20;
 
@@ -41,7 +46,7 @@ struct BusHeader {
     }
     BusHeader header;
     header.kind = static_cast<Kind>(bytes[2]);
-    if (header.kind != Kind::message && header.kind != Kind::probe) return std::nullopt;
+    if (header.kind < Kind::message || header.kind > Kind::deaf) return std::nullopt;
     header.is_first = (bytes[3] & 1) != 0;
     header.origin = read_big_endian<std::uint64_t>(bytes.substr(4));
     header.number = read_big_endian<std::uint64_t>(bytes.substr(12));

@@ -50,6 +50,7 @@ BusInstance::BusInstance(asio::io_context& io, const RedisUrl& url,
       listener_(*this, io, url, tls),
       problem_("not connected yet") {
   topics_.want(probe_topic_, true);
+  topics_.want(announcements_, true);
 }
 
 void BusInstance::start() {
@@ -147,6 +148,7 @@ void BusInstance::handle_push(RedisReply&& reply) {
   }
   if (parts[0].text == "message" && parts[2].type == RedisReply::Type::string) {
     if (parts[1].text == probe_topic_) return handle_probe(parts[2].text);
+    if (parts[1].text == announcements_) return owner_.on_announced(parts[2].text);
     return owner_.on_message(index_, parts[1].text, std::move(parts[2].text));
   }
   const bool is_subscribe = parts[0].text == "subscribe";
@@ -155,7 +157,8 @@ void BusInstance::handle_push(RedisReply&& reply) {
   }
   send_due_commands();
   if (parts[1].text == probe_topic_) return report("");
-  if (is_subscribe) owner_.on_acknowledged(index_, parts[1].text);
+  if (is_subscribe && parts[1].text != announcements_)
+    owner_.on_acknowledged(index_, parts[1].text);
 }
 
 void BusInstance::handle_probe(std::string_view bytes) {
@@ -174,6 +177,11 @@ void BusInstance::probe() {
   }
   const BusHeader header{BusHeader::Kind::probe, false, origin_, ++probes_sent_};
   send(probe_topic_, header.encode());
+  awaited_.push_back({{}, Clock::now(), true});
+}
+
+void BusInstance::announce(const std::string& bytes) {
+  send(announcements_, bytes);
   awaited_.push_back({{}, Clock::now(), true});
 }
 

@@ -40,6 +40,8 @@ class BusInstance {
   class Owner {
    public:
     virtual void on_message(std::size_t index, const std::string& topic, std::string&& bytes) = 0;
+    /// What a node has told all others by `announce`.
+    virtual void on_announced(std::string_view bytes) = 0;
     virtual void on_acknowledged(std::size_t index, const std::string& topic) = 0;
     /// None: the server refused it.
     virtual void on_published(std::size_t index, Publication&& publication,
@@ -72,6 +74,9 @@ class BusInstance {
 
   /// Only while `can_publish`. False: too much waits to be sent; the publication is untouched.
   bool publish(Publication&& publication);
+
+  /// To all nodes that listen here. Only while `can_publish`.
+  void announce(const std::string& bytes);
 
   void want(const std::string& topic, bool is_wanted);
   bool is_acknowledged(const std::string& topic) const { return topics_.is_acknowledged(topic); }
@@ -126,6 +131,7 @@ class BusInstance {
   const std::uint64_t origin_;
   const std::string name_;
   const std::string probe_topic_;
+  const std::string announcements_ = "vc:b";
   Owner& owner_;
   Publisher publisher_;
   Subscriber listener_;

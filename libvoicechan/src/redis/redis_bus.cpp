@@ -59,6 +59,7 @@ RedisBus::RedisBus(asio::io_context& io, Options options, Listener& listener,
       listener_(listener),
       origin_(random_origin()),
       rendezvous_(names_of(options_.urls)),
+      hearing_(options_.urls.size()),
       logged_problems_(options_.urls.size()),
       timer_(io) {
   BusInstance::Owner& owner = *this;
@@ -169,8 +170,9 @@ void RedisBus::on_published(std::size_t index, Publication&& publication,
                             std::optional<std::size_t> receivers) {
   if (receivers && !publication.receivers) {
     Outgoing& numbers = outgoing(publication.topic);
-    BusInstance* const other =
-        is_unusual(numbers, *receivers) ? other_than(index, numbers.ranks) : nullptr;
+    const bool is_incomplete =
+        is_unusual(numbers, *receivers) || now_ < hearing_[index].others_deaf_until;
+    BusInstance* const other = is_incomplete ? other_than(index, numbers.ranks) : nullptr;
     if (other != nullptr) {
       publication.receivers = receivers;
       if (other->publish(std::move(publication))) {

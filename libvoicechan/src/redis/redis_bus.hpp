@@ -115,6 +115,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
            const std::vector<std::shared_ptr<asio::ssl::context>>& tls);
 
   void on_message(std::size_t index, const std::string& topic, std::string&& bytes) override;
+  void on_announced(std::string_view bytes) override;
   void on_acknowledged(std::size_t index, const std::string& topic) override;
   void on_published(std::size_t index, Publication&& publication,
                     std::optional<std::size_t> receivers) override;
@@ -140,6 +141,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   void end_lingering(Clock::time_point now);
   void release_held(Clock::time_point now);
   void forget_numbers(Clock::time_point now);
+  void tell_what_is_not_heard(Clock::time_point now);
 
   asio::io_context& io_;
   const Options options_;
@@ -147,6 +149,11 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   const std::uint64_t origin_;
   const Rendezvous rendezvous_;
   std::vector<std::unique_ptr<BusInstance>> instances_;
+  struct Hearing {
+    Clock::time_point lost_since;         // zero: this node hears it
+    Clock::time_point others_deaf_until;  // some other node does not
+  };
+  std::vector<Hearing> hearing_;  // by instance
   std::vector<std::string> logged_problems_;
   std::unordered_map<std::string, Topic> topics_;
   std::unordered_map<std::string, Outgoing> outgoing_;
@@ -157,6 +164,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   Clock::time_point now_;
   Clock::time_point tick_due_;
   Clock::time_point next_sweep_;
+  Clock::time_point next_announcement_;
   Counts counts_;
   bool is_reachable_ = false;
   const std::shared_ptr<char> alive_ = std::make_shared<char>();  // handlers that outlive us look

@@ -2,6 +2,7 @@
 #include <system_error>
 #include <utility>
 
+#include "redis/bus_header.hpp"
 #include "redis/redis_bus.hpp"
 
 // What a bus does when time passes and subscriptions are acknowledged; redis_bus.cpp has the way of
@@ -16,6 +17,10 @@ using std::chrono::seconds;
 // The loop was held up itself: what it has not read yet may be the answers it misses.
 constexpr milliseconds kLateTick{75};
 constexpr seconds kSweepEach{10};
+// Long enough for two announcements to be lost.
+constexpr milliseconds kAnnounceEach{1000};
+constexpr milliseconds kBelieved{3500};
+constexpr milliseconds kDeafAfter{500};
 
 }  // namespace
 
@@ -89,6 +94,7 @@ void RedisBus::tick() {
   answer_overdue(now);
   end_lingering(now);
   release_held(now);
+  tell_what_is_not_heard(now);
   if (now < next_sweep_) return;
   next_sweep_ = now + kSweepEach;
   forget_numbers(now);
@@ -135,6 +141,39 @@ void RedisBus::release_held(Clock::time_point now) {
       is_holding = is_holding || order.is_holding();
     }
     if (is_holding) holding_.push_back(name);
+  }
+}
+
+/// Others may be well connected to a server that this node does not hear: it asks them to publish
+/// on the other one too. If the server is gone for them as well, they have done so long before.
+void RedisBus::tell_what_is_not_heard(Clock::time_point now) {
+  const bool is_time = now >= next_announcement_;
+  if (is_time) next_announcement_ = now + kAnnounceEach;
+  for (std::size_t i = 0; i < instances_.size(); ++i) {
+    auto& lost_since = hearing_[i].lost_since;
+    if (instances_[i]->is_listening()) {
+      lost_since = {};
+      continue;
+    }
+    if (lost_since == Clock::time_point()) lost_since = now;
+    if (!is_time || now - lost_since < kDeafAfter) continue;
+    const auto bytes =
+        BusHeader{BusHeader::Kind::deaf, false, origin_, rendezvous_.seed(i)}.encode();
+    for (const auto& instance : instances_) {
+      if (instance->can_publish()) instance->announce(bytes);
+    }
+  }
+}
+
+void RedisBus::on_announced(std::string_view bytes) {
+  const auto header = BusHeader::decode(bytes);
+  if (!header || header->kind != BusHeader::Kind::deaf) {
+    ++counts_.not_understood;
+    return;
+  }
+  if (header->origin == origin_) return;
+  for (std::size_t i = 0; i < instances_.size(); ++i) {
+    if (rendezvous_.seed(i) == header->number) hearing_[i].others_deaf_until = now_ + kBelieved;
   }
 }
 

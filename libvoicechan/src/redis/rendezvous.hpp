@@ -39,6 +39,9 @@ class Rendezvous {
     return ranks;
   }
 
+  /// Names an instance to nodes that list it elsewhere.
+  std::uint64_t seed(std::size_t instance) const noexcept { return seeds_[instance]; }
+
  private:
   // FNV-1a, and the finish of SplitMix64: nodes of other builds must agree, so no std::hash.
   static constexpr std::uint64_t kBasis = 0xCBF29CE484222325;
