@@ -24,7 +24,8 @@ class Bus {
     virtual void on_message(std::string_view topic, std::string_view bytes) noexcept = 0;
 
     /// The topic is subscribed again, or in one more place, after `subscribe` was answered: what
-    /// was published meanwhile may have been missed.
+    /// was published meanwhile may have been missed. Or a message was missed, before the one that
+    /// follows. May come more than once for one outage, and for nothing.
     virtual void on_gap(std::string_view topic) noexcept = 0;
 
     /// `is_reachable` has changed.
