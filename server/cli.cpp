@@ -7,18 +7,12 @@
 #include "limit_options.hpp"
 #include "option_sources.hpp"
 #include "origin_policy.hpp"
-#include "store_location.hpp"
-#include "voicechan/redis_store.hpp"
+#include "store_options.hpp"
 
 namespace voicechan::server {
 namespace {
 
-constexpr const char* kMemory = ":memory:";
-
-CLI::Validator not_empty() {
-  return CLI::Validator(
-      [](const std::string& text) { return text.empty() ? std::string("is empty") : ""; }, "");
-}
+constexpr const char* kDatabaseHelp = "The SQLite database";
 
 CLI::Validator origin() {
   return CLI::Validator(
@@ -52,30 +46,6 @@ void parse_listen(const char* option, const std::string& text, std::string& list
   if (error || !is_number || std::stoul(port) > 65535) fail();
   listen_address = address;
   listen_port = static_cast<std::uint16_t>(std::stoul(port));
-}
-
-/// Its messages repeat nothing of the URL, which may hold a password.
-CLI::Validator redis_url() {
-  return CLI::Validator([](const std::string& text) { return check_redis_url(text); }, "");
-}
-
-/// The last one of them needs --redis-store, which may come from the environment.
-CLI::Option* add_store_options(CLI::App& command, StoreLocation& store, const char* database_help) {
-  command.add_option("--db", store.database, database_help)
-      ->check(not_empty())
-      ->type_name("FILE")
-      ->default_str("voicechan.db");
-  command
-      .add_option("--redis-store", store.redis_url,
-                  "Instead of --db, a store that several servers share: "
-                  "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], or rediss:// for TLS")
-      ->check(redis_url())
-      ->type_name("URL");
-  return command
-      .add_option("--redis-password-file", store.password_file,
-                  "The password for --redis-store is its first line")
-      ->check(not_empty())
-      ->type_name("FILE");
 }
 
 void add_serve_options(CLI::App& serve, CommandLine& line) {
@@ -289,31 +259,6 @@ void add_jwt_options(CLI::App& serve, JwtOptions& jwt) {
       ->capture_default_str();
 }
 
-void add_store(CLI::App& command, CommandLine& line) {
-  add_store_options(command, line.store, "The SQLite database");
-}
-
-CLI::Validator store_location() {
-  return CLI::Validator([](const std::string& text) { return check_store_location(text); }, "");
-}
-
-void add_migrate_command(CLI::App& app, CommandLine& line) {
-  CLI::App* const migrate = app.add_subcommand(
-      "migrate", "Move all that a store holds into an empty one; no server may use them");
-  const auto add = [&](const char* name, StoreLocation& location, const char* help) {
-    migrate
-        ->add_option_function<std::string>(
-            name, [&location](const std::string& text) { location = read_store_location(text); },
-            help)
-        ->check(store_location())
-        ->type_name("STORE")
-        ->required();
-  };
-  add("--from", line.migrate_from, "sqlite:FILE, or redis://… as --redis-store takes it");
-  add("--to", line.migrate_to, "The same");
-  migrate->callback([&line] { line.command = CommandLine::Command::migrate; });
-}
-
 void add_token_commands(CLI::App& token, CommandLine& line) {
   CLI::App* revoke = token.add_subcommand("revoke", "Refuse a JWT and close its WebSockets");
   revoke->add_option("JTI", line.token_id, "The token's jti")->required();
@@ -322,10 +267,10 @@ void add_token_commands(CLI::App& token, CommandLine& line) {
                    "When the token expires (its exp); default: a year from now")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{253'402'300'799}))
       ->type_name("UNIX_SECONDS");
-  add_store(*revoke, line);
+  add_store_options(*revoke, line.store, kDatabaseHelp);
   revoke->callback([&line] { line.command = CommandLine::Command::token_revoke; });
   CLI::App* list = token.add_subcommand("list", "Print all revoked, one JSON object a line");
-  add_store(*list, line);
+  add_store_options(*list, line.store, kDatabaseHelp);
   list->callback([&line] { line.command = CommandLine::Command::token_list; });
 }
 
@@ -334,7 +279,7 @@ void add_user_commands(CLI::App& user, CommandLine& line) {
                        bool has_name) {
     CLI::App* sub = user.add_subcommand(name, help);
     if (has_name) sub->add_option("NAME", line.username, "The user's name")->required();
-    add_store(*sub, line);
+    add_store_options(*sub, line.store, kDatabaseHelp);
     sub->callback([&line, command] { line.command = command; });
   };
   add("add", "Create a user; prints {\"id\",\"username\",\"token\"}",
@@ -383,18 +328,9 @@ void add_admin_commands(CLI::App& app, CommandLine& line) {
 void complete(CommandLine& line) {
   const bool is_serve = line.command == CommandLine::Command::serve ||
                         line.command == CommandLine::Command::check_config;
-  StoreLocation& store = line.store;
-  if (store.is_redis() && !store.database.empty()) {
-    throw CLI::ValidationError("--redis-store", "takes the place of --db; give one of them");
-  }
-  if (store.database.empty() && !store.is_redis()) {
-    store.database = is_serve && line.is_try ? kMemory : "voicechan.db";
-  }
-  if (!store.password_file.empty() && !store.is_redis()) {
-    throw CLI::ValidationError("--redis-password-file", "needs --redis-store");
-  }
+  complete_store(line.store, is_serve && line.is_try);
   if (!is_serve) {
-    if (store.database == kMemory) {
+    if (line.store.database == kMemory) {
       throw CLI::ValidationError("--db", "this needs a database file, not :memory:");
     }
     return;
@@ -411,31 +347,6 @@ void complete(CommandLine& line) {
   }
   if (line.server.jwt.create_users && line.server.jwt.subject == JwtSubject::id) {
     throw CLI::ValidationError("--jwt-create-users", "ids cannot be created, only usernames");
-  }
-}
-
-std::string value_in(const char* const* environment, const std::string& name) {
-  for (; environment != nullptr && *environment != nullptr; ++environment) {
-    const std::string_view variable = *environment;
-    if (variable.size() > name.size() && variable[name.size()] == '=' &&
-        variable.substr(0, name.size()) == name) {
-      return std::string(variable.substr(name.size() + 1));
-    }
-  }
-  return {};
-}
-
-/// What the command line of other commands than `serve` does not say about the store.
-void take_store_of(const char* const* environment, StoreLocation& store) {
-  if (!store.database.empty()) return;
-  if (!store.is_redis()) {
-    store.database = value_in(environment, "VOICECHAN_DB");
-    store.redis_url = value_in(environment, "VOICECHAN_REDIS_STORE");
-    const std::string problem = store.is_redis() ? check_redis_url(store.redis_url) : "";
-    if (!problem.empty()) throw CLI::ValidationError("VOICECHAN_REDIS_STORE", problem);
-  }
-  if (store.is_redis() && store.password_file.empty()) {
-    store.password_file = value_in(environment, "VOICECHAN_REDIS_PASSWORD_FILE");
   }
 }
 
@@ -501,7 +412,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, const char* co
   CLI::App* token = app.add_subcommand("token", "Revoke JWTs; works while the server runs");
   token->require_subcommand(0, 1);
   add_token_commands(*token, line);
-  add_migrate_command(app, line);
+  CLI::App* const migrate = app.add_subcommand(
+      "migrate", "Move all that a store holds into an empty one; no server may use them");
+  add_migrate_options(*migrate, line.migrate_from, line.migrate_to);
+  migrate->callback([&line] { line.command = Command::migrate; });
   add_admin_commands(app, line);
   OptionSources serve_sources(*serve);
   OptionSources check_sources(*check);
@@ -520,7 +434,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const char* co
         }
         if (serve->parsed()) return take_sources(serve_sources, *serve, line, environment);
         if (!check->parsed()) {
-          take_store_of(environment, line.store);
+          if (user->parsed() || token->parsed()) take_store_of(environment, line.store);
           return complete(line);
         }
         take_sources(check_sources, *check, line, environment);

@@ -10,6 +10,12 @@
 
 namespace voicechan {
 
+/// Something.
+inline CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& text) { return text.empty() ? std::string("is empty") : ""; }, "");
+}
+
 /// A number, with a fraction, between the two. CLI::Range lets NaN pass.
 inline CLI::Validator between(double min, double max) {
   return CLI::Validator(

@@ -23,7 +23,7 @@ RedisStoreOptions redis_options(const StoreLocation& location) {
 template <class Opened>
 Opening<Opened> from_redis(RedisOpening<Opened> opening) {
   Opening<Opened> result{std::move(opening.store), {}, std::move(opening.warnings)};
-  if (result.store == nullptr) result.error = "cannot open store " + opening.reason;
+  if (result.store == nullptr) result.error = "cannot open the store: " + opening.reason;
   return result;
 }
 

@@ -143,8 +143,9 @@ TEST_F(StoreMigrationTest, WhatAnUnfinishedOneLeavesCannotBeServedFromAndIsOverw
   }
   const auto refused = open_redis();
   EXPECT_EQ(refused.error, Errc::store_corrupt);
-  EXPECT_EQ(refused.reason,
-            "a migration into it has not come to its end; run it again (voicechan-server migrate)");
+  EXPECT_EQ(refused.reason, redis_.url() +
+                                ": a migration into it has not come to its end; run it again "
+                                "(voicechan-server migrate)");
   EXPECT_EQ(move(*redis_archive(), *file_archive("other")),
             "the source: a migration into it has not come to its end");
   ASSERT_EQ(move(*file_archive("source"), *redis_archive()), "");

@@ -268,7 +268,7 @@ RedisOpening<Store> open_redis_store(RedisStoreOptions options) {
     const auto meta = link->run(script::prepare(), {key::kMeta, key::kUsers, key::kChannels},
                                 {kStoreFormat, random_id()});
     failure = meta ? refuse(*meta) : link->explain(meta.error());
-    if (failure.error && failure.reason.empty()) failure = link->explain(failure.error);
+    if (meta && failure.error) failure = link->explain(failure.error, failure.reason);
     if (!failure.error) {
       link->bind(meta->elements[1].text);
       opening.warnings = link->durability_warnings();

@@ -196,11 +196,12 @@ std::vector<std::string> StoreLink::durability_warnings() {
   return warnings;
 }
 
-StoreLink::Failure StoreLink::explain(std::error_code error) const {
+StoreLink::Failure StoreLink::explain(std::error_code error, std::string reason) const {
   const std::string problem = client_->last_problem();
   const MutexLock lock(mutex_);
-  std::string reason = error.message();
-  if (error == Errc::store_unavailable) reason = last_error_.empty() ? problem : last_error_;
+  if (reason.empty() && error == Errc::store_unavailable) {
+    reason = last_error_.empty() ? problem : last_error_;
+  }
   return {error, display_ + ": " + (reason.empty() ? error.message() : reason)};
 }
 

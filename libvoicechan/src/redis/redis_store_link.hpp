@@ -52,8 +52,8 @@ class StoreLink {
   /// What Redis may lose, by how it is set up.
   std::vector<std::string> durability_warnings();
 
-  /// In words, after a failure.
-  Failure explain(std::error_code error) const VOICECHAN_EXCLUDES(mutex_);
+  /// In words, after a failure; `reason` if it is known.
+  Failure explain(std::error_code error, std::string reason = {}) const VOICECHAN_EXCLUDES(mutex_);
 
  private:
   explicit StoreLink(RedisStoreOptions options) : options_(std::move(options)) {}
