@@ -30,6 +30,8 @@ Gateway::Gateway(InProcessBackplane& local, std::uint64_t node,
   context_.presence = &presence_;
   context_.inbox = inbox_.get();
   context_.origin = make_origin(node, 0);
+  port_ = gateway_hooks(local).attach_gateway(*this, wake_).value();
+  context_.port = port_.get();
 }
 
 Gateway::~Gateway() {
@@ -40,8 +42,6 @@ Gateway::~Gateway() {
 void Gateway::start(Bus& bus) {
   context_.bus = &bus;
   context_.update_time();
-  port_ = gateway_hooks(*context_.local).attach_gateway(*this, wake_).value();
-  context_.port = port_.get();
   bus.subscribe(node_topic(node_of(context_.origin)), [](bool) {});
   bus.subscribe(std::string(kControlTopic), [](bool) {});
   if (!bus.is_reachable()) unreachable_since_ = context_.now;

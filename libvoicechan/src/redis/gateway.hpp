@@ -39,13 +39,13 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// While the bus has been away so long, nobody waits for it.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
-  /// `local` has no hubs yet. `wake` is called from any thread, must not block and must not call
-  /// the gateway.
+  /// Attaches to `local`, which has no hubs yet. `wake` is called from any thread, must not block
+  /// and must not call the gateway.
   Gateway(InProcessBackplane& local, std::uint64_t node, std::function<MonotonicTime()> clock,
           std::function<void()> wake);
   ~Gateway();
 
-  /// Attaches to the hubs and subscribes to what is for all nodes and for this one.
+  /// Subscribes to what is for all nodes and for this one. First of all on the bus' thread.
   void start(Bus& bus);
 
   /// Passes on what waits; when it is to be called again, at the latest.
