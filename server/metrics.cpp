@@ -199,7 +199,7 @@ class Metrics::Collector final : public prometheus::Collectable {
   void collect_delays(Families& families) const {
     families.histogram("voicechan_delivery_latency_seconds",
                        "From the arrival of an audio message until nothing waits for one of its "
-                       "listeners; one message of 64.");
+                       "listeners on the same worker; one message of 64.");
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       families.add(workers_[i]->delivery_latency, {{"worker", std::to_string(i)}});
     }
