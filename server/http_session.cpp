@@ -114,6 +114,7 @@ void HttpSession::begin_request(HttpRequest request) {
     framing_.allowed_origin = connection_.worker().services().origins.find_allowed_origin(request);
   }
   if (is_behind_proxy_ && !identify_client(request)) {
+    connection_.worker().count_refusal(ConnectionCounts::Refusal::address_full);
     return respond(make_too_many_response("Too many connections of this address."));
   }
   // About the server as a whole (RFC 9110, section 9.3.7); the codec lets it pass with OPTIONS
@@ -122,9 +123,7 @@ void HttpSession::begin_request(HttpRequest request) {
   auto found = is_for_operators_ ? route_admin(request.target) : route(request.target);
   const Route* asked = std::get_if<Route>(&found);
   const bool is_probe = asked != nullptr && is_health(asked->endpoint);
-  if (!is_probe && connection_.is_for_probes()) {
-    return respond(make_unavailable_response("Too many connections."));
-  }
+  if (!is_probe && connection_.is_for_probes()) return refuse_full();
   if (!is_probe && !is_for_operators_ && is_too_late())
     return respond(make_refusal_response(connection_.worker().phase()));
   if (const auto* error = std::get_if<RouteError>(&found)) {
@@ -253,6 +252,11 @@ void HttpSession::identify(Handshake handshake, Route route, std::optional<std::
   if (!worker.run_blocking(pool, connection_, std::move(job), std::move(done))) refuse_overload();
 }
 
+void HttpSession::refuse_full() {
+  connection_.worker().count_refusal(ConnectionCounts::Refusal::full);
+  respond(make_unavailable_response("Too many connections."));
+}
+
 void HttpSession::refuse_overload() {
   on_response(make_unavailable_response("The server is overloaded."));
 }
@@ -366,7 +370,7 @@ MonotonicTime HttpSession::on_deadline(MonotonicTime now) {
     return connection_.is_open() ? deadline_ : MonotonicTime::max();
   }
   if (connection_.is_for_probes()) {
-    respond(make_unavailable_response("Too many connections."));
+    refuse_full();
   } else if (codec_.is_idle()) {
     connection_.finish();
   } else {

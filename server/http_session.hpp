@@ -59,6 +59,8 @@ class HttpSession final : public Protocol {
                 NewUsers new_users);
   void on_identified(const Handshake& handshake, const Route& route, Result<Admission> admission);
   void open_websocket(const Handshake& handshake, const Route& route, Admission admission);
+  /// Only a probe would have been answered.
+  void refuse_full();
   void refuse_overload();
   void on_response(const HttpResponse& response);
   void respond(HttpResponse response);

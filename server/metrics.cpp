@@ -127,7 +127,8 @@ class Metrics::Collector final : public prometheus::Collectable {
         .add(sum([](Counters all) -> auto& { return all.accepted; }));
     families.counter("voicechan_connections_refused_total",
                      "Connections refused for a limit: of the process (full), of an address "
-                     "(address_full), or of how often an address connects (too_often).");
+                     "(address_full; through an HTTP proxy: requests), or of how often an "
+                     "address connects (too_often).");
     for (std::size_t i = 0; i < kRefusals.size(); ++i) {
       families.add(sum([i](Counters all) -> auto& { return all.refused[i]; }),
                    {{"reason", kRefusals[i]}});

@@ -26,6 +26,7 @@ void ProxySession::on_bytes(std::uint8_t* data, std::size_t size) {
   if (header.client) {
     spdlog::debug("a proxy passes on a connection of {}", header.client->str());
     if (!connection_.set_client_address(*header.client)) {
+      connection_.worker().count_refusal(ConnectionCounts::Refusal::address_full);
       return connection_.abort("the client has too many connections");
     }
   }

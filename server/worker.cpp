@@ -176,9 +176,9 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
   if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
     return refuse(std::move(socket), address, *reason);
   }
-  counters_.accepted.add();
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
+  if (!connection->is_for_probes()) counters_.accepted.add();
   connection->set_late(!admits_connections(phase()));
   std::unique_ptr<Protocol> protocol;
   std::unique_ptr<TlsStream> tls;
@@ -238,7 +238,7 @@ std::variant<ConnectionCounts::Place, ConnectionCounts::Refusal> Worker::take_pl
 
 void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
                     ConnectionCounts::Refusal reason) {
-  counters_.refused[static_cast<std::size_t>(reason)].add();
+  count_refusal(reason);
   asio::error_code ignored;
   const int descriptor = socket.release(ignored);
   switch (reason) {

@@ -165,6 +165,9 @@ class Worker {
   /// Changed by this worker's thread only, read by any.
   WorkerCounters& counters() noexcept { return counters_; }
   const WorkerCounters& counters() const noexcept { return counters_; }
+  void count_refusal(ConnectionCounts::Refusal reason) noexcept {
+    counters_.refused[static_cast<std::size_t>(reason)].add();
+  }
   LatencySampler& latency_sampler() noexcept { return latency_sampler_; }
   /// A frame has been queued for one connection; so many bytes were sent. On every delivery's way:
   /// the counters get them later.

@@ -241,5 +241,51 @@ class MetricsTest(MetricsCase):
         self.assertEqual((response.status, text), (200, ""))
 
 
+class RefusalsTest(MetricsCase):
+    """Whoever is refused for a limit is counted as that, wherever it is found out."""
+
+    def serve(self, *options):
+        self.server = self.start("--workers", "1", "--admin-listen", "127.0.0.1:0", *options)
+        self.alice = self.server.add_user("alice")
+
+    async def ask(self, path="/readyz", header=b"", fields=""):
+        """A connection that has asked for something, and the answer."""
+        client = await self.raw()
+        await client.send(header + f"GET {path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode())
+        return client, await client.response()
+
+    async def refused(self, reason):
+        return await self.value(f'voicechan_connections_refused_total{{reason="{reason}"}}')
+
+    async def test_a_full_server_refuses_who_is_no_probe(self):
+        self.serve("--max-connections", "2")
+        await self.members("room", 2, self.alice)
+        for _ in range(5):
+            client, answer = await self.ask(CHANNELS)
+            self.assertEqual(answer.status, 503)
+            await client.close()
+        self.assertEqual(await self.refused("full"), 5)
+        self.assertEqual((await self.ask())[1].status, 200)
+        self.assertEqual(await self.refused("full"), 5)
+        self.assertEqual(await self.value("voicechan_connections_accepted_total"), 2)
+
+    async def test_an_address_behind_an_http_proxy(self):
+        self.serve("--trusted-proxy", "127.0.0.1", "--max-connections-per-address", "1")
+        client = "X-Forwarded-For: 192.0.2.1\r\n"
+        self.assertEqual((await self.ask(fields=client))[1].status, 200)
+        self.assertEqual((await self.ask(fields=client))[1].status, 429)
+        self.assertEqual(await self.refused("address_full"), 1)
+
+    async def test_an_address_behind_a_proxy_of_connections(self):
+        self.serve("--trusted-proxy", "127.0.0.1", "--proxy-protocol",
+                   "--max-connections-per-address", "1")
+        header = b"PROXY TCP4 192.0.2.1 127.0.0.1 1 2\r\n"
+        self.assertEqual((await self.ask(header=header))[1].status, 200)
+        client = await self.raw()
+        await client.send(header)
+        self.assertEqual(await client.ended(5), b"")
+        self.assertEqual(await self.refused("address_full"), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
