@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -30,11 +31,11 @@ double read_start_seconds() {
   for (int i = 3; i < kStartTime; ++i) stat >> skipped;
   double started = 0;  // since the machine was
   stat >> started;
-  std::ifstream file("/proc/uptime");
-  double uptime = 0;
-  if (!stat || !(file >> uptime)) return 0;
+  timespec uptime{};  // not from /proc/uptime, which a service with ProcSubset=pid does not see
+  if (!stat || ::clock_gettime(CLOCK_BOOTTIME, &uptime) != 0) return 0;
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  return now.count() - uptime + started / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return now.count() - static_cast<double>(uptime.tv_sec) -
+         static_cast<double>(uptime.tv_nsec) / 1e9 + started / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 std::size_t count_descriptors() {

@@ -7,13 +7,17 @@ import subprocess
 import tempfile
 import unittest
 
+import aiohttp
+
 from harness import BINARY, CHANNELS, NOTIFICATIONS, Case, voice
 
-# In a mount namespace of its own: all that is mounted becomes read-only, but for the folder $1.
+# In a mount namespace of its own: all that is mounted becomes read-only, but for the folder $1, and
+# /proc shows processes only, as with ProcSubset=pid in our unit.
 CONFINE = """
 set -eu
 folder=$1; shift
 mount --bind "$folder" "$folder"
+mount -t proc -o subset=pid proc /proc || true  # not in every container
 cut -d' ' -f5 /proc/self/mountinfo | while read -r mounted; do
   [ "$mounted" = "$folder" ] || mount -o remount,bind,ro "$mounted" 2>/dev/null || true
 done
@@ -40,7 +44,7 @@ class PrivilegesTest(Case):
         os.chmod(folder, 0o755)
         os.chown(data, 65534, 65534)
         server = self.start(
-            "--workers", "2", db=os.path.join(data, "voice.db"),
+            "--workers", "2", "--admin-listen", "127.0.0.1:0", db=os.path.join(data, "voice.db"),
             prefix=["unshare", "--mount", "--propagation", "private", "sh", "-c", CONFINE, "sh", data],
             binary=os.path.join(folder, "server"))
         with open(f"/proc/{server.pid}/status") as file:
@@ -48,6 +52,11 @@ class PrivilegesTest(Case):
         self.assertEqual(status["Uid"].split(), ["65534"] * 4)
         for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd"):
             self.assertEqual(int(status[kind], 16), 0, kind)
+
+        async with aiohttp.ClientSession() as session:
+            async with session.get(server.admin("/health")) as response:
+                health = await response.json(content_type=None)
+        self.assertTrue(0 < health["uptime_seconds"] < 60, health)
 
         alice, bob = server.add_user("alice"), server.add_user("bob")
         device = await self.connect(NOTIFICATIONS, bob, server)
