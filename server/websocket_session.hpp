@@ -41,7 +41,8 @@ class WebSocketSession final : public Protocol, private Transport {
   bool is_revoked() const noexcept override { return credential_->is_revoked(); }
   void close_revoked() override;
   std::uint64_t session_serial() const noexcept override {
-    return is_joined_ && !is_close_counted_ ? serial_ : 0;
+    // Not once the peer has ended, whatever is still to be written to him.
+    return is_joined_ && !is_close_counted_ && connection_.is_open() ? serial_ : 0;
   }
   SessionView view_session() const override;
   void kick() override;

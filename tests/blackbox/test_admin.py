@@ -223,6 +223,25 @@ class SessionsTest(AdminCase):
         self.assertEqual((await self.ask(f"/admin/sessions/{session['id']}/kick", "POST"))[0], 200)
         self.assertEqual(await deaf.close_code(), 4403)
 
+    async def test_who_has_ended_is_gone_whatever_waits_for_him(self):
+        deaf = await self.raw_websocket(voice("room"), self.bob, receive_buffer=4096, limit=4096)
+        deaf.pause()
+        speaker = await self.connect(voice("room"), self.alice)
+
+        async def waits():
+            for _ in range(20):
+                await speaker.send("x" * 30000)
+            return (await self.sessions("?user=bob"))[0]["waiting_bytes"] > 30000
+        await eventually(waits, "something waits")
+        [session] = await self.sessions("?user=bob")
+        deaf.half_close()
+
+        async def is_gone():
+            return await self.sessions("?user=bob") == []
+        await eventually(is_gone, "he is not listed")
+        status, _ = await self.ask(f"/admin/sessions/{session['id']}/kick", "POST")
+        self.assertEqual(status, 404)
+
     async def test_everybody_can_be_kicked_at_once(self):
         members = await self.members("room", 20, self.alice)
         answers = await asyncio.gather(*(
