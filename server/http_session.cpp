@@ -196,6 +196,7 @@ void HttpSession::begin_rest(const std::shared_ptr<const HttpRequest>& request, 
 void HttpSession::begin_admin(const std::shared_ptr<const HttpRequest>& request, Route route) {
   Worker& worker = connection_.worker();
   const SharedServices& services = worker.services();
+  const bool is_status = route.endpoint == Endpoint::metrics || route.endpoint == Endpoint::health;
   auto job = [&api = *services.admin_api, request, route = std::move(route),
               address = connection_.client_address()] {
     try {
@@ -206,7 +207,8 @@ void HttpSession::begin_admin(const std::shared_ptr<const HttpRequest>& request,
     }
   };
   auto done = [this](const HttpResponse& response) { on_response(response); };
-  if (!worker.run_blocking(*services.admin_pool, connection_, std::move(job), std::move(done))) {
+  BlockingPool& pool = is_status ? *services.status_pool : *services.admin_pool;
+  if (!worker.run_blocking(pool, connection_, std::move(job), std::move(done))) {
     refuse_overload();
   }
 }

@@ -34,8 +34,9 @@ unsigned worker_count(unsigned wanted) {
 constexpr std::size_t kReadingThreads = 8;
 // Listings are apart from both: one of all channels takes long where there are many.
 constexpr std::size_t kListingThreads = 2;
-// For operators: one may wait for workers while the other tells how they are.
+// For operators. Who asks how the server is has one that waits neither for workers nor the store.
 constexpr std::size_t kAdminThreads = 2;
+constexpr std::size_t kStatusThreads = 1;
 constexpr std::size_t kMaxAdminRequests = 64;
 
 /// Descriptors that are no clients': of the database, of event loops, of files that are read.
@@ -118,12 +119,13 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
                                                               *backplane_, operator_key_.get(),
                                                               phase_, options_.max_held_bytes});
     admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
+    status_pool_ = std::make_unique<BlockingPool>(kStatusThreads, kMaxAdminRequests, log_failure);
   }
   const SharedServices services{
       options_,         *backplane_,  rest_api_,        ice_servers_.get(), flight_recorder_,
       authenticator_,   pool_,        listing_pool_,    write_pool_,        connection_counts_,
       connection_rate_, user_counts_, key_guard_,       origins_,           site_.get(),
-      phase_,           workers,      admin_api_.get(), admin_pool_.get()};
+      phase_,           workers,      admin_api_.get(), admin_pool_.get(),  status_pool_.get()};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
@@ -179,6 +181,7 @@ void Server::end() {
   listing_pool_.stop();
   write_pool_.stop();
   if (admin_pool_ != nullptr) admin_pool_->stop();
+  if (status_pool_ != nullptr) status_pool_->stop();
 }
 
 void Server::stop() {

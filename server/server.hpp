@@ -93,6 +93,7 @@ class Server {
   BlockingPool write_pool_;
   std::unique_ptr<AdminApi> admin_api_;  // if operators are listened for
   std::unique_ptr<BlockingPool> admin_pool_;
+  std::unique_ptr<BlockingPool> status_pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;
   std::optional<asio::ip::tcp::endpoint> admin_endpoint_;
