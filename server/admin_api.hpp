@@ -15,6 +15,7 @@
 #include "router.hpp"
 #include "service_phase.hpp"
 #include "voicechan/backplane.hpp"
+#include "voicechan/redis_backplane.hpp"
 
 namespace voicechan::server {
 
@@ -32,6 +33,7 @@ class AdminApi {
     const OperatorKey* operator_key;  // null: there is none
     const std::atomic<ServicePhase>& phase;
     std::size_t max_held_bytes;
+    const RedisBackplane* cluster;  // null: this process is alone
   };
 
   /// All of them must outlive it.

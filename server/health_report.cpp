@@ -38,6 +38,19 @@ json::object show_connections(const std::vector<const WorkerCounters*>& workers)
   return shown;
 }
 
+bool is_reachable(const MeteredStore& store, MonotonicTime now) {
+  const MeteredStore::Probe probe = store.last_probe();
+  return probe.has_succeeded && now - probe.at < kOldestProbe;
+}
+
+json::object show_bus(const RedisBackplaneStatus& status) {
+  json::array problems;
+  for (const std::string& problem : status.problems) problems.emplace_back(problem);
+  return {{"reachable", status.is_bus_reachable},
+          {"problems", std::move(problems)},
+          {"groups", status.groups}};
+}
+
 json::object show_database(const MeteredStore& store, MonotonicTime now) {
   const MeteredStore::Probe probe = store.last_probe();
   json::object failures;
@@ -46,7 +59,7 @@ json::object show_database(const MeteredStore& store, MonotonicTime now) {
     const std::string_view name = MeteredStore::name_of(failure);
     failures[{name.data(), name.size()}] = store.failures(failure);
   }
-  return {{"reachable", probe.has_succeeded && now - probe.at < kOldestProbe},
+  return {{"reachable", is_reachable(store, now)},
           {"latency_seconds", Seconds(probe.latency).count()},
           {"failures", std::move(failures)}};
 }
@@ -54,11 +67,20 @@ json::object show_database(const MeteredStore& store, MonotonicTime now) {
 }  // namespace
 
 std::string compose_health(ServicePhase phase, const std::vector<const WorkerCounters*>& workers,
-                           const MeteredStore& store, MonotonicTime now) {
+                           const MeteredStore& store, const RedisBackplane* cluster,
+                           MonotonicTime now) {
   const ProcessUsage usage = read_process_usage();
   const Seconds wall_clock = std::chrono::system_clock::now().time_since_epoch();
   const std::size_t open = std::min(usage.open_descriptors, usage.max_descriptors);
-  const std::string_view status = status_of(phase);
+  std::string_view status = status_of(phase);
+  json::value bus;
+  bool is_well = is_reachable(store, now);
+  if (cluster != nullptr) {
+    const RedisBackplaneStatus seen = cluster->status();
+    is_well = is_well && seen.is_bus_reachable && seen.problems.empty();
+    bus = show_bus(seen);
+  }
+  if (is_ready(phase) && !is_well) status = "degraded";
   return json::serialize(json::object{
       {"status", json::string_view(status.data(), status.size())},
       {"version", VOICECHAN_VERSION},
@@ -66,6 +88,7 @@ std::string compose_health(ServicePhase phase, const std::vector<const WorkerCou
       {"workers", show_workers(workers, now)},
       {"connections", show_connections(workers)},
       {"database", show_database(store, now)},
+      {"bus", std::move(bus)},
       {"descriptors", json::object{{"open", open}, {"free", usage.max_descriptors - open}}},
       {"resident_bytes", usage.resident_bytes}});
 }

@@ -5,14 +5,17 @@
 
 #include "metered_store.hpp"
 #include "service_phase.hpp"
+#include "voicechan/redis_backplane.hpp"
 #include "worker_counters.hpp"
 
 namespace voicechan::server {
 
 /// The body of `/health`. Asks neither a worker nor the store anything: both are shown as they were
 /// a moment ago, so that it comes when they do not answer; but the first worker brings it to who
-/// asked. Reads /proc.
+/// asked. Reads /proc. "status" is that of `/readyz`, or "degraded" if clients are served but the
+/// store or a server of the bus is away. `cluster` may be null.
 std::string compose_health(ServicePhase phase, const std::vector<const WorkerCounters*>& workers,
-                           const MeteredStore& store, MonotonicTime now);
+                           const MeteredStore& store, const RedisBackplane* cluster,
+                           MonotonicTime now);
 
 }  // namespace voicechan::server

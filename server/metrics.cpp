@@ -90,12 +90,14 @@ std::string label_of_close(std::size_t index) {
 class Metrics::Collector final : public prometheus::Collectable {
  public:
   Collector(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
-            const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes)
+            const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
+            const RedisBackplane* cluster)
       : workers_(std::move(workers)),
         store_(&store),
         key_guard_(&key_guard),
         backplane_(&backplane),
-        max_held_bytes_(max_held_bytes) {}
+        max_held_bytes_(max_held_bytes),
+        cluster_(cluster) {}
 
   std::vector<MetricFamily> Collect() const override {
     Families families;
@@ -104,6 +106,7 @@ class Metrics::Collector final : public prometheus::Collectable {
     collect_traffic(families);
     collect_delays(families);
     collect_credentials_and_store(families);
+    if (cluster_ != nullptr) collect_bus(families, cluster_->status());
     collect_process(families);
     return families.take();
   }
@@ -235,6 +238,34 @@ class Metrics::Collector final : public prometheus::Collectable {
     }
   }
 
+  static void collect_bus(Families& families, const RedisBackplaneStatus& bus) {
+    families.gauge("voicechan_bus_up", "1: what this server says comes to the others.")
+        .add(std::uint64_t{bus.is_bus_reachable ? 1U : 0U});
+    families
+        .gauge("voicechan_bus_problems",
+               "Servers of the bus, and that of the leases, that are away.")
+        .add(std::uint64_t{bus.problems.size()});
+    families
+        .gauge("voicechan_bus_groups", "Rooms and users that this server listens to the bus for.")
+        .add(bus.groups);
+    families
+        .counter("voicechan_bus_messages_total", "Messages to the bus and from it, own echoes too.")
+        .add(bus.published, {{"direction", "out"}})
+        .add(bus.received, {{"direction", "in"}});
+    families
+        .counter("voicechan_bus_dropped_frames_total",
+                 "Audio for other servers that could not be sent in time (unsent), and of others "
+                 "that came too late (late).")
+        .add(bus.dropped_media, {{"reason", "unsent"}})
+        .add(bus.late_frames, {{"reason", "late"}});
+    families
+        .counter(
+            "voicechan_bus_refused_messages_total",
+            "Messages from the bus of a later version (unknown) or of somebody else (malformed).")
+        .add(bus.unknown_messages, {{"reason", "unknown"}})
+        .add(bus.malformed_messages, {{"reason", "malformed"}});
+  }
+
   static void collect_process(Families& families) {
     const ProcessUsage usage = read_process_usage();
     families.gauge("voicechan_build_info", "1; the label is what counts.")
@@ -256,12 +287,14 @@ class Metrics::Collector final : public prometheus::Collectable {
   const KeyGuard* const key_guard_;
   Backplane* const backplane_;
   const std::size_t max_held_bytes_;
+  const RedisBackplane* const cluster_;
 };
 
 Metrics::Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
-                 const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes)
+                 const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
+                 const RedisBackplane* cluster)
     : collector_(std::make_unique<Collector>(std::move(workers), store, key_guard, backplane,
-                                             max_held_bytes)) {}
+                                             max_held_bytes, cluster)) {}
 
 Metrics::~Metrics() = default;
 

@@ -7,6 +7,7 @@
 #include "key_guard.hpp"
 #include "metered_store.hpp"
 #include "voicechan/backplane.hpp"
+#include "voicechan/redis_backplane.hpp"
 #include "worker_counters.hpp"
 
 namespace voicechan::server {
@@ -15,9 +16,11 @@ namespace voicechan::server {
 /// workers are added up when they are asked for. Thread-safe.
 class Metrics {
  public:
-  /// All of them must outlive it. `max_held_bytes` is of the process.
+  /// All of them must outlive it. `max_held_bytes` is of the process; `cluster` may be
+  /// null.
   Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
-          const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes);
+          const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
+          const RedisBackplane* cluster);
   ~Metrics();
 
   static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";

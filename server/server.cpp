@@ -115,9 +115,9 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
   const auto tls = load_tls(options_.tls);
   const unsigned workers = worker_count(options_.workers);
   if (!options_.admin_address.empty()) {
-    admin_api_ = std::make_unique<AdminApi>(AdminApi::Sources{workers_, store_, key_guard_,
-                                                              *backplane_, operator_key_.get(),
-                                                              phase_, options_.max_held_bytes});
+    admin_api_ = std::make_unique<AdminApi>(AdminApi::Sources{
+        workers_, store_, key_guard_, *backplane_, operator_key_.get(), phase_,
+        options_.max_held_bytes, dynamic_cast<const RedisBackplane*>(backplane_.get())});
     admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
     status_pool_ = std::make_unique<BlockingPool>(kStatusThreads, kMaxAdminRequests, log_failure);
   }
