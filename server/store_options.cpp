@@ -7,16 +7,15 @@
 namespace voicechan::server {
 namespace {
 
-/// Its messages repeat nothing of the URL, which may hold a password.
-CLI::Validator redis_url() {
-  return CLI::Validator([](const std::string& text) { return check_redis_url(text); }, "");
-}
-
 CLI::Validator store_location() {
   return CLI::Validator([](const std::string& text) { return check_store_location(text); }, "");
 }
 
 }  // namespace
+
+CLI::Validator redis_url() {
+  return CLI::Validator([](const std::string& text) { return check_redis_url(text); }, "");
+}
 
 CLI::Option* add_store_options(CLI::App& command, StoreLocation& store, const char* database_help) {
   command.add_option("--db", store.database, database_help)

@@ -12,6 +12,9 @@ namespace voicechan::server {
 /// No file: nothing is kept.
 inline constexpr const char* kMemory = ":memory:";
 
+/// Its messages repeat nothing of the URL, which may hold a password.
+CLI::Validator redis_url();
+
 /// Adds --db and those of Redis. Returns the last one, which needs --redis-store; that may come
 /// from the environment.
 CLI::Option* add_store_options(CLI::App& command, StoreLocation& store, const char* database_help);
