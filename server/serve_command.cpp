@@ -218,9 +218,6 @@ int run_serve(const CommandLine& line) {
   std::unique_ptr<Server> server;
   try {
     server = std::make_unique<Server>(options, *foundation.store, join_others(line));
-  } catch (const std::system_error& error) {
-    return fail(line, "cannot listen on " + line.server.listen_address + ':' +
-                          std::to_string(line.server.listen_port) + ": " + error.code().message());
   } catch (const std::runtime_error& error) {
     return fail(line, error.what());
   }

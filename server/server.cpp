@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <future>
+#include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "spdlog/spdlog.h"
@@ -64,6 +66,17 @@ ConnectionCounts make_connection_counts(const ServerOptions& options) {
   return {connections, per_address};
 }
 
+/// Throws what says which address it is that is not.
+void check_is_free(const asio::ip::tcp::endpoint& endpoint) {
+  try {
+    check_address_is_free(endpoint);
+  } catch (const std::system_error& error) {
+    std::ostringstream what;
+    what << "cannot listen on " << endpoint;
+    throw std::system_error(error.code(), what.str());
+  }
+}
+
 void log_failure(std::string_view what) { spdlog::error("a request failed inside: {}", what); }
 
 std::unique_ptr<IceServers> make_ice_servers(const std::string& file) {
@@ -111,7 +124,7 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
       listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
       write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
-  check_address_is_free(endpoint_);
+  check_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
   const unsigned workers = worker_count(options_.workers);
   if (!options_.admin_address.empty()) {
@@ -133,7 +146,7 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
   if (admin_api_ != nullptr) {
     const asio::ip::tcp::endpoint wanted(asio::ip::make_address(options_.admin_address),
                                          options_.admin_port);
-    check_address_is_free(wanted);
+    check_is_free(wanted);
     admin_endpoint_ = workers_.front()->listen_for_operators(wanted);
   }
   if (connection_counts_.max_in_total() < options_.max_connections) {
