@@ -11,8 +11,10 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 
 #include "operator_key.hpp"
 
@@ -24,6 +26,13 @@ namespace json = boost::json;
 
 constexpr timeval kPatience{10, 0};
 constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{64} << 20;
+
+constexpr const char* kTooLate = "it does not answer in time";
+
+/// SO_SNDTIMEO ends a connect with EINPROGRESS.
+bool is_timeout(int error) noexcept {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINPROGRESS;
+}
 
 std::string detail_of(const json::object& answer) {
   if (const json::value* const detail = answer.if_contains("detail")) {
@@ -73,7 +82,12 @@ std::string AdminClient::exchange(const std::string& request, unsigned& status) 
     for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {  // the latter is for connect, too
       (void)::setsockopt(socket.native_handle(), SOL_SOCKET, option, &kPatience, sizeof kPatience);
     }
-    socket.connect(endpoint, error);
+    // Not by the socket's own connecting, which would wait for ever after a timeout.
+    if (::connect(socket.native_handle(), endpoint.data(),
+                  static_cast<socklen_t>(endpoint.size())) != 0) {
+      if (is_timeout(errno)) fail(kTooLate);
+      error.assign(errno, asio::system_category());
+    }
   }
   if (!error) asio::write(socket, asio::buffer(request), error);
   if (error) fail(error.message());
@@ -86,7 +100,10 @@ std::string AdminClient::exchange(const std::string& request, unsigned& status) 
   while (!parser.is_done()) {
     // Not by the socket's own reading, which would wait for ever after a timeout.
     const ssize_t taken = ::recv(socket.native_handle(), chunk.data(), chunk.size(), 0);
-    if (taken < 0) fail("it does not answer in time");
+    if (taken < 0) {
+      const int reason = errno;
+      fail(is_timeout(reason) ? kTooLate : std::generic_category().message(reason));
+    }
     if (taken == 0) fail("it closed the connection");
     unread.append(chunk.data(), static_cast<std::size_t>(taken));
     boost::system::error_code malformed;

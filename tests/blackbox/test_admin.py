@@ -6,14 +6,37 @@ import json
 import os
 import secrets
 import signal
+import socket
 import tempfile
+import threading
+import time
 import unittest
 
 import websockets
 
-from harness import (NOTIFICATIONS, SIGNALING, User, WriteLock, eventually, lines, run_cli,
+from harness import (NOTIFICATIONS, SCALE, SIGNALING, User, WriteLock, eventually, lines, run_cli,
                      voice)
 from test_metrics import MetricsCase
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+def answer_once(case, answer):
+    """The port of somebody who waits for a request and then does that with the connection."""
+    listener = case.enterContext(socket.create_server(("127.0.0.1", 0)))
+    listener.settimeout(10 * SCALE)
+
+    def serve():
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        answer(connection)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    case.addCleanup(thread.join)
+    return listener.getsockname()[1]
 
 
 class AdminCase(MetricsCase):
@@ -296,6 +319,30 @@ class OperatorKeyTest(AdminCase):
             answer = await self.rest(method, path, operator, data=b"")
             self.assertEqual(answer.status, 404, path)
 
+    async def test_who_takes_no_connection_does_not_answer_in_time(self):
+        self.serve()
+        full = self.enterContext(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = f"127.0.0.1:{full.getsockname()[1]}"
+        for _ in range(3):  # then nobody is let in any more
+            waits = self.enterContext(socket.socket())
+            waits.setblocking(False)
+            waits.connect_ex(full.getsockname())
+        began = time.monotonic()
+        result = run_cli("rooms", "--admin", address, "--operator-key-file", self.key_path,
+                         timeout=30)
+        self.assertEqual((result.returncode, result.stderr),
+                         (1, f"voicechan-server: no answer from {address}: "
+                             "it does not answer in time\n"))
+        self.assertLess(time.monotonic() - began, 20 * SCALE)
+
+    async def test_a_port_that_is_taken_is_the_one_that_is_named(self):
+        taken = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = run_cli("serve", "--db", ":memory:", "--listen", "127.0.0.1:0", "--admin-listen",
+                         address)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"cannot listen on {address}: Address already in use", result.stderr)
+
     async def test_the_command_line_says_what_is_wrong(self):
         self.serve()
         result = self.run_admin("kick", "0-99")
@@ -321,6 +368,13 @@ class OperatorKeyTest(AdminCase):
         result = self.run_admin("rooms")
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, r"no answer from 127\.0\.0\.1:\d+: Connection refused")
+        for break_off, reason in ((reset, "Connection reset by peer"),
+                                  (socket.socket.close, "it closed the connection")):
+            address = f"127.0.0.1:{answer_once(self, break_off)}"
+            result = run_cli("rooms", "--admin", address, "--operator-key-file",
+                             self.key_path)
+            self.assertEqual((result.returncode, result.stderr),
+                             (1, f"voicechan-server: no answer from {address}: {reason}\n"))
         self.assertEqual(run_cli("rooms").returncode, 2)
         self.assertEqual(run_cli("kick", "--operator-key-file", path).returncode, 2)
         result = run_cli("rooms", "--admin", "nowhere", "--operator-key-file", path)
