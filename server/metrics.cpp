@@ -139,7 +139,6 @@ class Metrics::Collector final : public prometheus::Collectable {
     families.counter("voicechan_http_responses_total",
                      "Responses to HTTP requests, by class of status.");
     for (std::size_t i = 2; i < kResponseClasses.size(); ++i) {
-      if (i == 3) continue;  // there is no redirection
       families.add(sum([i](Counters all) -> auto& { return all.responses[i]; }),
                    {{"code", kResponseClasses[i]}});
     }

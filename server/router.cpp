@@ -189,7 +189,31 @@ bool is_health(Endpoint endpoint) noexcept {
   return endpoint == Endpoint::livez || endpoint == Endpoint::readyz;
 }
 
-bool is_admin(Endpoint endpoint) noexcept { return endpoint >= Endpoint::metrics; }
+bool is_admin(Endpoint endpoint) noexcept {
+  switch (endpoint) {
+    case Endpoint::channels:
+    case Endpoint::channel:
+    case Endpoint::channel_members:
+    case Endpoint::invite:
+    case Endpoint::ice_servers:
+    case Endpoint::trace:
+    case Endpoint::voice_socket:
+    case Endpoint::signaling_socket:
+    case Endpoint::notifications_socket:
+    case Endpoint::livez:
+    case Endpoint::readyz:
+    case Endpoint::schema:
+    case Endpoint::websocket_schema:
+      return false;
+    case Endpoint::metrics:
+    case Endpoint::health:
+    case Endpoint::admin_rooms:
+    case Endpoint::admin_sessions:
+    case Endpoint::admin_kick:
+      return true;
+  }
+  return false;
+}
 
 std::string_view allowed_methods(Endpoint endpoint) noexcept {
   switch (endpoint) {

@@ -242,6 +242,21 @@ class MetricsTest(MetricsCase):
         self.assertEqual((response.status, text), (200, ""))
 
 
+class NoMoreThanWasTest(MetricsCase):
+    def setUp(self):
+        self.server = self.start("--workers", "1", "--admin-listen", "127.0.0.1:0")
+
+    async def test_each_descriptor_is_counted_once(self):
+        await self.scrape()
+        counted = await self.value("process_open_fds")
+        # The connection of this scrape is gone by the time we look.
+        self.assertLessEqual(counted, len(os.listdir(f"/proc/{self.server.pid}/fd")) + 1)
+
+    async def test_responses_without_news_are_shown(self):
+        await self.shows('voicechan_http_responses_total{code="3xx"}', 0)
+        self.assertIn('voicechan_http_responses_total{code="3xx"} 0', self.text)
+
+
 class RefusalsTest(MetricsCase):
     """Whoever is refused for a limit is counted as that, wherever it is found out."""
 
