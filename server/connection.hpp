@@ -139,6 +139,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// It was accepted during a drain: nobody waits for its end.
   bool is_late() const noexcept { return is_late_; }
   void set_late(bool is_late) noexcept { is_late_ = is_late; }
+  /// Late for ever: no drain waits for it.
+  bool is_for_operators() const noexcept { return is_for_operators_; }
+  void set_for_operators() noexcept { is_for_operators_ = true; }
 
   /// As of the protocol.
   bool is_revoked() const noexcept { return protocol_->is_revoked(); }
@@ -220,6 +223,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool will_be_rechecked_ = false;
   bool has_peer_ended_ = false;
   bool is_late_ = false;
+  bool is_for_operators_ = false;
   std::unique_ptr<TlsStream> tls_;  // null: plain TCP
   asio::ip::tcp::socket socket_;
   std::unique_ptr<Protocol> protocol_;  // may look at output_ to the end of its life

@@ -24,7 +24,8 @@ class LatencySampler {
 
   /// A binary message for a voice room has arrived.
   void on_media(std::string_view payload, MonotonicTime now) {
-    if (++received_ >= kEvery && !is_active_) begin(payload, now);
+    // An empty one cannot be told from others.
+    if (++received_ >= kEvery && !is_active_ && !payload.empty()) begin(payload, now);
   }
 
   /// A message is being followed.

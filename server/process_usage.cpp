@@ -35,7 +35,16 @@ double read_start_seconds() {
   if (!stat || ::clock_gettime(CLOCK_BOOTTIME, &uptime) != 0) return 0;
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
   return now.count() - static_cast<double>(uptime.tv_sec) -
-         static_cast<double>(uptime.tv_nsec) / 1e9 + started / static_cast<double>(::sysconf(_SC_CLK_TCK));
+         static_cast<double>(uptime.tv_nsec) / 1e9 +
+         started / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+std::size_t read_resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total_pages = 0;
+  std::size_t resident_pages = 0;
+  if (!(statm >> total_pages >> resident_pages)) return 0;
+  return resident_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 std::size_t count_descriptors() {
@@ -59,12 +68,7 @@ ProcessUsage read_process_usage() {
     };
     usage.cpu_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
   }
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total_pages = 0;
-  std::size_t resident_pages = 0;
-  if (statm >> total_pages >> resident_pages) {
-    usage.resident_bytes = resident_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  }
+  usage.resident_bytes = read_resident_bytes();
   usage.open_descriptors = count_descriptors();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) usage.max_descriptors = limit.rlim_cur;

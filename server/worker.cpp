@@ -109,6 +109,8 @@ asio::ip::tcp::endpoint Worker::listen_for_operators(const asio::ip::tcp::endpoi
 }
 
 void Worker::run() {
+  counters_.last_timer.set(
+      static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
   listener_.start();
   if (operator_listener_) operator_listener_->start();
   arm_timer();
@@ -174,6 +176,7 @@ void Worker::adopt(asio::ip::tcp::socket socket, const ClientAddress& address) {
   }
   auto place = take_place(address);
   if (const auto* reason = std::get_if<ConnectionCounts::Refusal>(&place)) {
+    count_refusal(*reason);
     return refuse(std::move(socket), address, *reason);
   }
   auto connection = std::make_shared<Connection>(
@@ -199,6 +202,7 @@ void Worker::adopt_operator(asio::ip::tcp::socket socket, const ClientAddress& a
   }
   auto connection = std::make_shared<Connection>(
       *this, std::move(socket), std::get<ConnectionCounts::Place>(std::move(place)));
+  connection->set_for_operators();
   connection->set_late(true);  // nobody waits for its end
   auto protocol = std::make_unique<HttpSession>(*connection, HttpSession::For::operators);
   connections_.insert(connection);
@@ -238,7 +242,6 @@ std::variant<ConnectionCounts::Place, ConnectionCounts::Refusal> Worker::take_pl
 
 void Worker::refuse(asio::ip::tcp::socket socket, const ClientAddress& address,
                     ConnectionCounts::Refusal reason) {
-  count_refusal(reason);
   asio::error_code ignored;
   const int descriptor = socket.release(ignored);
   switch (reason) {
@@ -339,7 +342,9 @@ void Worker::resume() {
   drain_.reset();
   to_close_.clear();
   drain_timer_.cancel();
-  for (const auto& connection : connections_) connection->set_late(false);
+  for (const auto& connection : connections_) {
+    if (!connection->is_for_operators()) connection->set_late(false);
+  }
 }
 
 void Worker::go_on_draining() {
