@@ -62,8 +62,9 @@ struct SharedServices {
   const std::atomic<ServicePhase>& phase;
   unsigned worker_count;
   AdminApi* admin_api;       // null, as what follows, where nobody listens for operators
-  BlockingPool* admin_pool;   // for them, so that they are served when clients are too many
-  BlockingPool* status_pool;  // for /metrics and /health: whatever waits for the store in admin_pool
+  BlockingPool* admin_pool;  // for them, so that they are served when clients are too many
+  BlockingPool*
+      status_pool;  // for /metrics and /health: whatever waits for the store in admin_pool
 };
 
 /// One thread's share of the server: an event loop, a Hub, a listener and the connections that it
