@@ -81,17 +81,7 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
       ->type_name("ADDR:PORT");
   add_store_options(serve, line.store, "The SQLite database, or :memory: to keep nothing")
       ->needs(serve.get_option("--redis-store"));
-  serve
-      .add_option(
-          "--redis-bus", line.bus_urls,
-          "Be one server with all that have the same --redis-store and --redis-bus: a Redis "
-          "server that brings to each what the others say; several times for several of "
-          "them, of which one may be away")
-      ->check(redis_url())
-      ->allow_extra_args(false)
-      ->take_all()
-      ->type_name("URL")
-      ->needs(serve.get_option("--redis-store"));
+  add_bus_option(serve, line.redis_bus)->needs(serve.get_option("--redis-store"));
   serve
       .add_option("--max-database-bytes", line.max_database_bytes,
                   "Size of the database; more is refused as on a full disk (503)")

@@ -31,6 +31,7 @@ struct CommandLine {
   };
   Command command = Command::serve;
   StoreLocation store;
+  std::vector<std::string> redis_bus;  // of serve: the servers that join it to others; none: alone
   StoreLocation migrate_from;
   StoreLocation migrate_to;
   std::uint64_t max_database_bytes = std::uint64_t{16} << 30;  // of serve
@@ -40,10 +41,9 @@ struct CommandLine {
   bool is_try = false;     // serve --try
   spdlog::level::level_enum log_level = spdlog::level::info;
   LogFormat log_format = LogFormat::text;
-  std::string config_file;            // of serve and check-config; empty: none
-  std::string effective_config;       // of check-config: what is in force, as TOML
-  AdminCommand admin;                 // of rooms, sessions and kick
-  std::vector<std::string> bus_urls;  // of serve; empty: this process is alone
+  std::string config_file;       // of serve and check-config; empty: none
+  std::string effective_config;  // of check-config: what is in force, as TOML
+  AdminCommand admin;            // of rooms, sessions and kick
   ServerOptions server;
 };
 

@@ -44,8 +44,13 @@ std::string given_value(const CLI::Option& option) {
       return option.as<bool>() ? "true" : "false";
     case Type::number:
       return toml_number(option.reduced_results().front()).value_or("0");
-    case Type::texts:
-      return toml_list(option.reduced_results());
+    case Type::texts: {
+      std::vector<std::string> values = option.reduced_results();
+      if (placeholder(option) == "URL") {
+        for (std::string& value : values) value = without_password(value);
+      }
+      return toml_list(values);
+    }
     case Type::text:
     case Type::table:
     case Type::other:

@@ -190,10 +190,11 @@ void end_within(std::chrono::milliseconds patience, Server& server) {
 /// What joins this server to others; null: it is alone. Throws std::runtime_error if a URL or one
 /// of its files cannot be used; a bus that is away is no error.
 std::unique_ptr<Backplane> join_others(const CommandLine& line) {
-  if (line.bus_urls.empty()) return nullptr;
+  if (line.redis_bus.empty()) return nullptr;
   RedisBackplaneOptions options;
-  options.bus_urls = line.bus_urls;
-  options.store_url = line.store.complete_redis_url();
+  options.bus_urls = line.redis_bus;
+  options.store_url = line.store.redis_url;
+  options.store_password_file = line.store.password_file;
   options.log = [](const std::string& event) { spdlog::warn("{}", event); };
   auto opened = RedisBackplane::open(options);
   if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "router.hpp"
 #include "voicechan/redis_store.hpp"
 #include "voicechan/sqlite_store.hpp"
 
@@ -44,15 +43,6 @@ Opening<Opened> from_file(const StoreLocation& location, bool may_create, Open o
 }
 
 }  // namespace
-
-std::string StoreLocation::complete_redis_url() const {
-  if (password_file.empty()) return redis_url;
-  const char* const separator = redis_url.find('?') == std::string::npos ? "?" : "&";
-  return std::string(redis_url)
-      .append(separator)
-      .append("password-file=")
-      .append(percent_encode(password_file));
-}
 
 std::string StoreLocation::display() const {
   return is_redis() ? "store " + display_redis_url(redis_url) : "database " + database;

@@ -20,8 +20,6 @@ struct StoreLocation {
   std::string password_file;  // of Redis; may be empty
 
   bool is_redis() const noexcept { return !redis_url.empty(); }
-  /// The URL with the file of its password, for others who open it.
-  std::string complete_redis_url() const;
   /// "database voice.db" or "store redis://127.0.0.1:6379"; never a password.
   std::string display() const;
 };

@@ -35,6 +35,19 @@ CLI::Option* add_store_options(CLI::App& command, StoreLocation& store, const ch
       ->type_name("FILE");
 }
 
+CLI::Option* add_bus_option(CLI::App& serve, std::vector<std::string>& urls) {
+  return serve
+      .add_option(
+          "--redis-bus", urls,
+          "Share rooms, signaling and notifications with all servers that have the same bus "
+          "and the same --redis-store: one or more Redis servers, separated by commas")
+      ->check(redis_url())
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->take_all()
+      ->type_name("URL");
+}
+
 void add_migrate_options(CLI::App& migrate, StoreLocation& from, StoreLocation& to) {
   const auto add = [&](const char* name, StoreLocation& location, const char* help) {
     migrate

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "command_line_parsing.hpp"
 #include "store_location.hpp"
@@ -18,6 +19,9 @@ CLI::Validator redis_url();
 /// Adds --db and those of Redis. Returns the last one, which needs --redis-store; that may come
 /// from the environment.
 CLI::Option* add_store_options(CLI::App& command, StoreLocation& store, const char* database_help);
+
+/// Adds --redis-bus, which needs --redis-store.
+CLI::Option* add_bus_option(CLI::App& serve, std::vector<std::string>& urls);
 
 /// Adds --from and --to.
 void add_migrate_options(CLI::App& migrate, StoreLocation& from, StoreLocation& to);

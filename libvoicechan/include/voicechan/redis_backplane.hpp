@@ -21,6 +21,8 @@ struct RedisBackplaneOptions {
   /// The server that has the nodes' leases. Empty: there are none, and what a node had that was
   /// lost is forgotten only when it said goodbye; for tests.
   std::string store_url;
+  /// The password for it is the first line of this file. Empty: it is in the URL.
+  std::string store_password_file;
   /// Told when a server is lost or comes back; never a password. On a thread of the backplane.
   std::function<void(const std::string& line)> log;
 };

@@ -41,8 +41,7 @@ std::optional<std::uint64_t> parse_origin(std::string_view text) {
 
 NodeLease::NodeLease(asio::io_context& io, const RedisUrl& url,
                      std::shared_ptr<asio::ssl::context> tls, std::uint64_t node, Owner& owner)
-    : io_(io),
-      owner_(owner),
+    : owner_(owner),
       node_(node_of(node)),
       timer_(io),
       link_(io, url, std::move(tls), RedisReplyLimits{std::size_t{1} << 20, 100'000}, *this) {}

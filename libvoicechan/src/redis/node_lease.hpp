@@ -53,7 +53,6 @@ class NodeLease final : private RedisLink::Listener {
   void renew_later();
   std::string own_name() const;
 
-  asio::io_context& io_;
   Owner& owner_;
   const std::uint64_t node_;
   std::uint16_t epoch_ = 0;

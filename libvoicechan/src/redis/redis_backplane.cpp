@@ -33,9 +33,11 @@ std::uint64_t random_node() {
   return node & redis::kNodeMask;
 }
 
-std::variant<RedisUrl, std::string> read_url(const std::string& text) {
+std::variant<RedisUrl, std::string> read_url(const std::string& text,
+                                             const std::string& password_file = {}) {
   auto url = redis::parse_redis_url(text);
   if (auto* good = std::get_if<RedisUrl>(&url)) {
+    if (!password_file.empty()) good->password_file = password_file;
     std::string problem = redis::load_password(*good);
     if (!problem.empty()) return problem;
   }
@@ -96,7 +98,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
 
  private:
   std::string open_store(const RedisBackplaneOptions& options) {
-    auto url = read_url(options.store_url);
+    auto url = read_url(options.store_url, options.store_password_file);
     if (auto* problem = std::get_if<std::string>(&url)) return "store: " + *problem;
     const auto& good = std::get<RedisUrl>(url);
     auto tls = redis::make_tls_context(good);
