@@ -111,9 +111,10 @@ void BusInstance::handle_published(const RedisReply& reply) {
   if (awaited_.empty()) return publisher_.link.reconnect("it answered what nobody asked");
   auto awaited = std::move(awaited_.front());
   awaited_.pop_front();
-  if (is_overdue_ && awaited_.empty()) {
+  const auto now = Clock::now();
+  if (is_overdue_ && (awaited_.empty() || now - awaited_.front().sent < kAnswerWithin)) {
     is_overdue_ = false;
-    usable_since_ = Clock::now();
+    usable_since_ = now;
     report("");
   }
   const bool is_count = reply.type == RedisReply::Type::integer && reply.integer >= 0;
@@ -203,6 +204,8 @@ void BusInstance::tick(Clock::time_point now, bool is_late) {
 void BusInstance::give_up_unanswered() {
   std::deque<Publication> publications;
   for (auto& awaited : awaited_) {
+    // Where nobody else could do better, the answer may still come.
+    if (is_up() && !owner_.has_other(index_, awaited.publication.topic)) continue;
     if (!std::exchange(awaited.is_given_up, true)) {
       publications.push_back(std::move(awaited.publication));
     }

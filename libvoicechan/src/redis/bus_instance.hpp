@@ -46,6 +46,8 @@ class BusInstance {
     /// None: the server refused it.
     virtual void on_published(std::size_t index, Publication&& publication,
                               std::optional<std::size_t> receivers) = 0;
+    /// Whether what is given up here could go by another instance.
+    virtual bool has_other(std::size_t index, const std::string& topic) = 0;
     /// Not answered, and not by this instance any more; perhaps delivered, perhaps not.
     virtual void on_given_up(std::deque<Publication>&& publications) = 0;
     /// `can_publish`, `is_connected`, `is_listening` or `problem` may be another one.
@@ -63,6 +65,8 @@ class BusInstance {
 
   /// Whether what is published here is answered in time.
   bool can_publish() const noexcept { return publisher_.link.is_up() && !is_overdue_; }
+  /// Whether there is a way to it, which may be slow.
+  bool is_up() const noexcept { return publisher_.link.is_up(); }
   /// `can_publish` for long enough that the other nodes can be expected here as well.
   bool is_stable(Clock::time_point now) const noexcept;
   /// Whether subscriptions can be asked for.
@@ -72,7 +76,7 @@ class BusInstance {
   /// Why it cannot be used in full; empty: it can.
   const std::string& problem() const noexcept { return problem_; }
 
-  /// Only while `can_publish`. False: too much waits to be sent; the publication is untouched.
+  /// Only while `is_up`. False: too much waits to be sent; the publication is untouched.
   bool publish(Publication&& publication);
 
   /// To all nodes that listen here. Only while `can_publish`.

@@ -115,7 +115,7 @@ void RedisBus::publish(std::string_view topic, std::string bytes, bool is_media,
   const auto now = Clock::now();
   Publication publication{std::string(topic), {}, is_media, now, std::move(done), std::nullopt};
   Outgoing& numbers = outgoing(publication.topic);
-  BusInstance* const instance = choose(numbers.ranks, now);
+  BusInstance* const instance = choose(numbers.ranks, is_media, now);
   if (instance == nullptr) return refuse(std::move(publication));
 
   const BusHeader header{BusHeader::Kind::message, numbers.is_first, origin_, numbers.next};
@@ -142,14 +142,23 @@ RedisBus::Outgoing& RedisBus::outgoing(const std::string& topic) {
   return entry->second;
 }
 
-BusInstance* RedisBus::choose(const TopicRanks& ranks, Clock::time_point now) {
+BusInstance* RedisBus::choose(const TopicRanks& ranks, bool is_media, Clock::time_point now) {
   for (const auto index : ranks) {
     if (instances_[index]->is_stable(now)) return instances_[index].get();
   }
   for (const auto index : ranks) {
     if (instances_[index]->can_publish()) return instances_[index].get();
   }
+  if (is_media) return nullptr;
+  // Late is better than never.
+  for (const auto index : ranks) {
+    if (instances_[index]->is_up()) return instances_[index].get();
+  }
   return nullptr;
+}
+
+bool RedisBus::has_other(std::size_t index, const std::string& topic) {
+  return other_than(index, rendezvous_.rank(topic)) != nullptr;
 }
 
 BusInstance* RedisBus::other_than(std::size_t index, const TopicRanks& ranks) {
@@ -207,7 +216,7 @@ void RedisBus::on_given_up(std::deque<Publication>&& publications) {
   for (auto& publication : publications) {
     const bool is_worth = !publication.is_media || now - publication.since < kMediaWorth;
     BusInstance* const instance =
-        is_worth ? choose(outgoing(publication.topic).ranks, now) : nullptr;
+        is_worth ? choose(outgoing(publication.topic).ranks, publication.is_media, now) : nullptr;
     if (instance != nullptr && instance->publish(std::move(publication))) {
       ++counts_.republished;
     } else {

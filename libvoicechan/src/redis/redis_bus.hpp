@@ -119,11 +119,12 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   void on_acknowledged(std::size_t index, const std::string& topic) override;
   void on_published(std::size_t index, Publication&& publication,
                     std::optional<std::size_t> receivers) override;
+  bool has_other(std::size_t index, const std::string& topic) override;
   void on_given_up(std::deque<Publication>&& publications) override;
   void on_changed(std::size_t index) override;
 
   Outgoing& outgoing(const std::string& topic);
-  BusInstance* choose(const TopicRanks& ranks, Clock::time_point now);
+  BusInstance* choose(const TopicRanks& ranks, bool is_media, Clock::time_point now);
   BusInstance* other_than(std::size_t index, const TopicRanks& ranks);
   bool is_unusual(Outgoing& outgoing, std::size_t receivers);
   void refuse(Publication&& publication);
