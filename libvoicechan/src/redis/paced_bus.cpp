@@ -13,6 +13,12 @@ constexpr std::uint8_t kPieceMagic = 0xBD;
 constexpr std::uint8_t kFirst = 1;
 constexpr std::uint8_t kLast = 2;
 
+/// What a message is on its way: a command around it, and the bus' own header.
+std::size_t cost_of(std::string_view topic, std::string_view bytes) {
+  constexpr std::size_t kAround = 96;
+  return kAround + topic.size() + bytes.size();
+}
+
 }  // namespace
 
 void PacedBus::publish(std::string_view topic, std::string bytes, bool is_media, Published done) {
@@ -34,7 +40,7 @@ void PacedBus::publish(std::string_view topic, std::string bytes, bool is_media,
 
 void PacedBus::add(std::string_view topic, std::string bytes, bool is_media, Published done) {
   const std::size_t size = bytes.size();
-  const bool is_free = unanswered_ == 0 || unanswered_ + size <= kMaxUnanswered;
+  const bool is_free = has_room(cost_of(topic, bytes));
   if (waiting_.empty() && (is_media || is_free)) {
     return send({std::string(topic), std::move(bytes), is_media, std::move(done), {}});
   }
@@ -53,7 +59,7 @@ void PacedBus::send(Waiting message) {
   if (message.is_media) {
     return bus_->publish(message.topic, std::move(message.bytes), true, std::move(message.done));
   }
-  const std::size_t size = message.bytes.size();
+  const std::size_t size = cost_of(message.topic, message.bytes);
   unanswered_ += size;
   bus_->publish(message.topic, std::move(message.bytes), false,
                 [self = std::weak_ptr<PacedBus*>(self_), size,
@@ -73,7 +79,7 @@ void PacedBus::pump() {
   while (!waiting_.empty()) {
     Waiting& next = waiting_.front();
     const std::size_t size = next.bytes.size();
-    if (!next.is_media && unanswered_ > 0 && unanswered_ + size > kMaxUnanswered) return;
+    if (!next.is_media && !has_room(cost_of(next.topic, next.bytes))) return;
     Waiting message = std::move(next);
     waiting_.pop_front();
     waiting_bytes_ -= size;

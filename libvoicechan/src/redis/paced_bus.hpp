@@ -24,7 +24,7 @@ namespace voicechan::redis {
 /// away, all that waits is refused. One thread at a time, as the bus.
 class PacedBus final : public Bus, public Bus::Listener {
  public:
-  static constexpr std::size_t kMaxUnanswered = 192u << 10;
+  static constexpr std::size_t kMaxUnanswered = 192u << 10;  ///< with what is around them
   static constexpr std::size_t kPiece = 64u << 10;
   static constexpr std::size_t kMaxWaiting = 64u << 20;
   static constexpr std::size_t kMaxWaitingMedia = 256u << 10;
@@ -67,6 +67,9 @@ class PacedBus final : public Bus, public Bus::Listener {
   void send(Waiting message);
   void on_answered(std::size_t size);
   void pump();
+  bool has_room(std::size_t cost) const noexcept {
+    return unanswered_ == 0 || unanswered_ + cost <= kMaxUnanswered;
+  }
 
   const std::uint64_t origin_;
   const std::function<MonotonicTime()> clock_;
