@@ -20,10 +20,20 @@ HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
 README = os.path.join(HERE, "..", "..", "README.md")
 
 
-def configuration_of_readme(kind):
-    """The configuration that the README shows in its code block of that kind."""
+def configuration_of_readme(kind, number=0):
+    """The configuration that the README shows in a code block of that kind: the first is for one
+    server, the second for several."""
     with open(README, encoding="utf-8") as file:
-        return re.search(rf"```{kind}\n(.*?)```", file.read(), re.DOTALL)[1]
+        return re.findall(rf"```{kind}\n(.*?)```", file.read(), re.DOTALL)[number]
+
+
+def nginx_frame(proxy, site):
+    """All of a configuration of which the README shows what is in the http block."""
+    temporary = "".join(f"{name}_temp_path {proxy.directory}/{name};\n"
+                        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    return (f"daemon off;\npid {proxy.directory}/pid;\nerror_log stderr;\nuser root;\n"
+            "worker_processes 1;\nevents { worker_connections 256; }\n"
+            f"http {{\naccess_log off;\n{temporary}{site}}}\n")
 
 
 def free_port():
@@ -109,12 +119,7 @@ class ProxyCase(Case):
             edited = edited.replace("/etc/ssl/voice/", proxy.directory + "/")
             edited = edited.replace("127.0.0.1:8000", f"127.0.0.1:{self.server.port}")
             self.assertEqual(edited.count(f":{self.server.port}"), 1)
-            temporary = "".join(
-                f"{name}_temp_path {proxy.directory}/{name};\n"
-                for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-            return (f"daemon off;\npid {proxy.directory}/pid;\nerror_log stderr;\nuser root;\n"
-                    "worker_processes 1;\nevents { worker_connections 256; }\n"
-                    f"http {{\naccess_log off;\n{temporary}{change(edited)}}}\n")
+            return nginx_frame(proxy, change(edited))
         return Proxy(self, [NGINX, "-e", "stderr", "-c"], text)
 
     def haproxy(self, change=lambda text: text):

@@ -24,9 +24,9 @@ class BusCase(RedisCase):
         self.a, self.b = self.serve_joined(), self.serve_joined()
         self.alice, self.bob = self.a.add_user("alice"), self.a.add_user("bob")
 
-    def serve_joined(self):
+    def serve_joined(self, *more):
         options = [word for bus in self.buses for word in ("--redis-bus", bus.url)]
-        return self.serve(self.store, "--admin-listen", "127.0.0.1:0", *options)
+        return self.serve(self.store, "--admin-listen", "127.0.0.1:0", *options, *more)
 
     async def joined(self, user, room, server, **members):
         """A signaling connection in a room; what the server said is in `.joined`."""
