@@ -20,7 +20,7 @@ using redis::RedisServer;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-bool is_long_run() { return std::getenv("VOICECHAN_LONG_TESTS") != nullptr; }
+bool is_long_run() { return std::getenv("VOICECHAN_TEST_LONG") != nullptr; }
 
 TEST(RedisBackplaneTest, BadUrlsAreRefusedWithoutTheirPassword) {
   for (const std::string url :
