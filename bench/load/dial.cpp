@@ -12,23 +12,28 @@ namespace {
 constexpr std::size_t kMaxPending = 128;  // less than any usual listen backlog
 constexpr std::int64_t kTimeoutNs = 15 * kNanosPerSecond;
 
+const Destination& destination_of(const Target& target, std::size_t number) {
+  return target.destinations[number % target.destinations.size()];
+}
+
 void begin(const Target& target, const Call& call, std::size_t number) {
+  const Destination& to = destination_of(target, number);
   const std::string key = target.keys.empty() ? "" : target.keys[number % target.keys.size()];
   const Endpoint* source =
       target.sources.empty() ? nullptr : &target.sources[number % target.sources.size()];
-  call.connection->connect(target.endpoint, source, handshake_request(target.host, call.path, key),
+  call.connection->connect(to.endpoint, source, handshake_request(to.host, call.path, key),
                            call.receive_buffer);
 }
 
-[[noreturn]] void fail(const Target& target, const Call& call, const std::string& why) {
-  throw ConnectFailure("cannot connect to " + target.host + call.path + ": " + why);
+[[noreturn]] void fail(const Destination& to, const Call& call, const std::string& why) {
+  throw ConnectFailure("cannot connect to " + to.host + call.path + ": " + why);
 }
 
 }  // namespace
 
 bool connect_all(Network& network, const Target& target, const std::vector<Call>& calls) {
   struct Pending {
-    const Call* call;
+    std::size_t number;
     std::int64_t deadline;
   };
   std::vector<Pending> pending;
@@ -42,18 +47,20 @@ bool connect_all(Network& network, const Target& target, const std::vector<Call>
     const std::int64_t now = monotonic_ns();
     while (begun < calls.size() && pending.size() < kMaxPending && due(begun) <= now) {
       begin(target, calls[begun], begun);
-      pending.push_back({&calls[begun], now + kTimeoutNs});
+      pending.push_back({begun, now + kTimeoutNs});
       ++begun;
     }
     const bool may_begin = begun < calls.size() && pending.size() < kMaxPending;
     network.loop.turn(may_begin ? due(begun) : now + kTimeoutNs);
     const auto is_done = [&](const Pending& one) {
-      const Connection& connection = *one.call->connection;
+      const Call& call = calls[one.number];
+      const Destination& to = destination_of(target, one.number);
+      const Connection& connection = *call.connection;
       if (connection.is_open()) return true;
       if (connection.state() == Connection::State::closed) {
-        fail(target, *one.call, connection.ending().reason);
+        fail(to, call, connection.ending().reason);
       }
-      if (one.deadline <= now) fail(target, *one.call, "no answer in time");
+      if (one.deadline <= now) fail(to, call, "no answer in time");
       return false;
     };
     pending.erase(std::remove_if(pending.begin(), pending.end(), is_done), pending.end());

@@ -9,12 +9,17 @@
 
 namespace voicechan::load {
 
+/// A server.
+struct Destination {
+  Endpoint endpoint;
+  std::string host;  // as the Host field names it
+};
+
 /// Where to connect to, and how.
 struct Target {
-  Endpoint endpoint;
-  std::string host;               // as the Host field names it
-  std::vector<std::string> keys;  // connections take them in turn
-  std::vector<Endpoint> sources;  // local addresses; connections take them in turn
+  std::vector<Destination> destinations;  // one at least; connections take them in turn
+  std::vector<std::string> keys;          // connections take them in turn
+  std::vector<Endpoint> sources;          // local addresses; connections take them in turn
   double connections_per_second = 0;
 };
 

@@ -18,8 +18,7 @@ class DialTest : public ::testing::Test, private Connection::Handler {
   static constexpr std::size_t kConnections = 5;
 
   DialTest() {
-    target.endpoint = server.endpoint();
-    target.host = "test";
+    target.destinations = {{server.endpoint(), "test"}};
     target.connections_per_second = 10'000;
     Connection::Handler& handler = *this;
     for (std::uint32_t i = 0; i < kConnections; ++i) {
@@ -63,6 +62,16 @@ TEST_F(DialTest, OpensAllAndKeysTakeTurns) {
   thread.join();
   for (std::size_t i = 0; i < kConnections; ++i) {
     EXPECT_EQ(requests[i], handshake_request("test", calls[i].path, target.keys[i % 2]));
+  }
+}
+
+TEST_F(DialTest, ServersTakeTurns) {
+  target.destinations.push_back({server.endpoint(), "other"});
+  answer(kUpgraded);
+  EXPECT_TRUE(connect_all(network, target, calls));
+  thread.join();
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    EXPECT_EQ(requests[i], handshake_request(i % 2 == 0 ? "test" : "other", calls[i].path, ""));
   }
 }
 

@@ -19,16 +19,19 @@ CLI::Option* add_number(CLI::App& app, const char* name, Number& value, const ch
 void add_common(CLI::App& app, Options& options, const char* path_template) {
   const std::string common = "Where and how";
   Target& target = options.target;
-  app.add_option_function<std::string>(
+  app.add_option_function<std::vector<std::string>>(
          "--connect",
-         [&target](const std::string& text) {
-           const auto endpoint = find_endpoint(text);
-           if (!endpoint)
-             throw CLI::ValidationError("--connect", "\"" + text + "\" is not ADDR:PORT");
-           target.endpoint = *endpoint;
-           target.host = text;
+         [&target](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             const auto endpoint = find_endpoint(text);
+             if (!endpoint)
+               throw CLI::ValidationError("--connect", "\"" + text + "\" is not ADDR:PORT");
+             target.destinations.push_back({*endpoint, text});
+           }
          },
-         "The server; plain ws, no TLS")
+         "The server; plain ws, no TLS. Of several, which are one system, connections take turns")
+      ->allow_extra_args(false)
+      ->take_all()
       ->type_name("ADDR:PORT")
       ->required()
       ->group(common);

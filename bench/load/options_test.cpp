@@ -27,11 +27,18 @@ int status_of(std::vector<const char*> arguments) {
   return -1;
 }
 
+TEST(OptionsTest, SeveralServersKeepTheirOrder) {
+  const Options options = parse_relay({"--connect", "127.0.0.2:81"});
+  ASSERT_EQ(options.target.destinations.size(), 2u);
+  EXPECT_EQ(options.target.destinations[1].host, "127.0.0.2:81");
+}
+
 TEST(OptionsTest, DefaultsAreThoseThatHelpNames) {
   const Options options = parse_relay({});
   EXPECT_EQ(options.mode, Options::Mode::relay);
   EXPECT_EQ(options.path_template, "/ws/voice/{room}/");
-  EXPECT_EQ(options.target.host, "127.0.0.1:80");
+  ASSERT_EQ(options.target.destinations.size(), 1u);
+  EXPECT_EQ(options.target.destinations[0].host, "127.0.0.1:80");
   EXPECT_EQ(options.target.connections_per_second, 2000);
   EXPECT_EQ(options.relay.frame_bytes, 160u);
   EXPECT_EQ(options.relay.frames_per_second, 50);
