@@ -9,6 +9,7 @@ import time
 
 import document
 import limit_rows
+import node_rows
 import program_rows
 import relay_rows
 from figures import FULL, QUICK, CannotRun, Row, Skipped
@@ -27,6 +28,7 @@ MEASUREMENTS = {
     "throttled": limit_rows.throttled,
     "workers": relay_rows.workers,
     "latency": relay_rows.latency,
+    "nodes": node_rows.nodes,
 }
 LOST, MISSED, INTERRUPTED = 1, 2, 130
 

@@ -262,8 +262,8 @@ def server_options(*options, workers=1, threads=2):
 
 
 def as_options(**values):
-    """`--frame-bytes 160` for `frame_bytes=160`."""
-    return [text for name, value in values.items()
+    """`--frame-bytes 160` for `frame_bytes=160`; nothing for None."""
+    return [text for name, value in values.items() if value is not None
             for text in ("--" + name.replace("_", "-"), f"{value:g}")]
 
 
