@@ -47,6 +47,25 @@ TEST_F(LeaseViewTest, NodeThatLosesItsLeaseIsDeadAtOnce) {
   EXPECT_THAT(renew({1, 3}).dead, ElementsAre(2u));
 }
 
+TEST_F(LeaseViewTest, NodeWhoseLeaseWasSeenIsDeadWhenItIsGoneEvenSoonAfterTheStart) {
+  EXPECT_THAT(renew({1, 2}, false).dead, IsEmpty());
+  EXPECT_THAT(renew({1}).dead, ElementsAre(2u)) << "3 may be about to get its lease";
+  EXPECT_THAT(renew({1}).dead, IsEmpty());
+}
+
+TEST_F(LeaseViewTest, NodeIsNotDeadWhoseLeaseRanOutWhileTheStoreWasSlow) {
+  EXPECT_THAT(renew({1, 2, 3}, false).dead, IsEmpty());
+  now += LeaseView::kSlow - LeaseView::kRenewal;
+  EXPECT_THAT(renew({1}).dead, IsEmpty());
+  EXPECT_THAT(renew({1, 2, 3}).dead, IsEmpty());
+}
+
+TEST_F(LeaseViewTest, NodeIsNotDeadWhoseLeaseWasSeenBeforeAnOutage) {
+  EXPECT_THAT(renew({1, 2, 3}, false).dead, IsEmpty());
+  view.on_failed();
+  for (int i = 0; i < 6; ++i) EXPECT_THAT(renew({1}).dead, IsEmpty());
+}
+
 TEST_F(LeaseViewTest, NodeThatIsNotKnownIsNobodysBusiness) {
   become_steady({1, 2, 3, 4});
   EXPECT_THAT(renew({1, 2, 3}).dead, IsEmpty());

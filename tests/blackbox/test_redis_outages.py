@@ -22,8 +22,9 @@ from test_redis_bus import BUS, V1, BusCase
 
 LONG = bool(os.environ.get("VOICECHAN_TEST_LONG"))
 LEASE = 6  # seconds
-# No node gives up another before it has renewed its own lease for so long: seconds.
-STEADY = 2 * LEASE + 2.5
+# Seconds after which each has seen the other's lease, and after which those are judged who had none
+# when the store came back.
+SEEN, JUDGED = 4.5, 2 * LEASE + 4.5
 
 
 class Roster:
@@ -137,7 +138,7 @@ class NodeTest(Outage):
     @within(90)
     async def test_a_server_that_was_paused_comes_back_once(self):
         here, there, caller, callee = await self.people()
-        await asyncio.sleep(STEADY)
+        await asyncio.sleep(SEEN)
         self.b.signal(signal.SIGSTOP)
         self.addCleanup(self.b.signal, signal.SIGCONT)
         began = time.monotonic()
@@ -180,7 +181,7 @@ class NodeTest(Outage):
                             listen=f"{machine.far_address}:0",
                             prefix=("ip", "netns", "exec", machine.name))
         here, there, caller, callee = await self.people()
-        await asyncio.sleep(STEADY)
+        await asyncio.sleep(SEEN)
         machine.cut()
         began = time.monotonic()
         status, took = await self.send_to(caller, callee.id_, "1")
@@ -347,7 +348,7 @@ class RedisTest(Outage):
             self.assertEqual(there.heard, [str(i).encode() for i in range(said)])
             for server in (self.a, self.b):
                 await self.until_well(server, 4)
-        await asyncio.sleep(STEADY + 2)  # those who were away longest have been judged by now
+        await asyncio.sleep(JUDGED)  # those who were away longest have been judged by now
         for one in (here, there, caller, callee):
             self.assertEqual((one.went, one.wrong), ({}, []), "somebody who is there was given up")
 
@@ -409,7 +410,7 @@ class RedisTest(Outage):
         self.assertFalse([heard for heard in far.heard if heard != b"again"], "old audio")
         for server in (self.a, self.b):
             await self.until_well(server, 8)
-        await asyncio.sleep(STEADY + 2)
+        await asyncio.sleep(JUDGED)
         for one in (*near, far, caller, callee, beside):
             self.assertEqual((len(one.present), one.wrong), (3, []))
         self.assertEqual((await self.send_to(caller, callee.id_, "3"))[0], "delivered")

@@ -10,7 +10,12 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
                                          const std::set<std::uint64_t>& known, MonotonicTime now) {
   Verdict verdict;
   const bool is_late = renewed_at_ && now - *renewed_at_ >= kLease;  // a pause of this process
-  if (!steady_since_ || is_late) steady_since_ = now;
+  if (!steady_since_ || is_late) {
+    steady_since_ = now;
+    seen_.clear();
+  }
+  // The store may have been as slow with others, whose leases then ran out.
+  if (renewed_at_ && now - *renewed_at_ >= kSlow) seen_.clear();
   verdict.needs_new_epoch = !was_alive && !std::exchange(is_first_, false);
   is_first_ = false;
   renewed_at_ = now;
@@ -20,6 +25,12 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
   const bool may_give_up = now - *steady_since_ >= kSteady;
   for (const std::uint64_t node : known) {
     if (alive.count(node) != 0) {
+      missing_since_.erase(node);
+      continue;
+    }
+    // It was there and is not, and the store answered all the time.
+    if (seen_.count(node) != 0) {
+      verdict.dead.push_back(node);
       missing_since_.erase(node);
       continue;
     }
@@ -33,6 +44,7 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
   for (auto next = missing_since_.begin(); next != missing_since_.end();) {
     next = known.count(next->first) != 0 ? std::next(next) : missing_since_.erase(next);
   }
+  seen_ = alive;
   if (may_give_up) {
     alive_ = std::move(alive);
   } else {

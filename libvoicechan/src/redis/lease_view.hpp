@@ -17,9 +17,12 @@ class LeaseView {
  public:
   static constexpr std::chrono::milliseconds kRenewal{2000};
   static constexpr std::chrono::milliseconds kLease{6000};
-  /// No node is given up before this one has renewed its own lease without a break for so long:
-  /// after an outage all leases have run out, and nobody is dead.
+  /// A node whose lease this one has not seen is not given up before this one has renewed its own
+  /// without a break for so long: after an outage all leases have run out, and nobody is dead.
   static constexpr std::chrono::milliseconds kSteady = 2 * kLease;
+  /// From one renewal to the next: the store was away, if shortly. Half of a lease, so that none
+  /// runs out by that alone.
+  static constexpr std::chrono::milliseconds kSlow = kLease / 2;
 
   struct Verdict {
     /// The own lease was gone: others may have given this node up.
@@ -41,6 +44,7 @@ class LeaseView {
   std::optional<MonotonicTime> steady_since_;
   std::optional<MonotonicTime> renewed_at_;
   std::set<std::uint64_t> alive_;
+  std::set<std::uint64_t> seen_;  // by the last renewal, unless the store was away since
   std::map<std::uint64_t, MonotonicTime> missing_since_;  // nodes that are known and have no lease
 };
 
