@@ -231,7 +231,12 @@ class NodeTest(Outage):
         during = await speak(12 if LONG else 8)
         self.assertLess(subscribers(), all_, "Redis has closed who does not read")
         self.assertLess(during, max(4 * before, 0.05) * SCALE, "the others' p99")
+        stuck.heard.clear()
+        goes_on = time.monotonic()
         self.b.signal(signal.SIGCONT)
+        await asyncio.sleep(1)
+        old = [goes_on - float(heard[:24]) for heard in stuck.heard]
+        self.assertLess(max(old, default=0), 0.3 * SCALE, "old audio")
 
         async def is_well():
             stuck.heard.clear()
@@ -314,6 +319,43 @@ class RedisTest(Outage):
             await eventually(is_well, "it is well", seconds)
         except AssertionError:
             self.fail((await self.health(server))[1])
+
+    def publishes(self, bus):
+        """How many messages it has taken; it answers in one piece."""
+        told = bus.ask("INFO commandstats").partition(b"cmdstat_publish:calls=")[2]
+        return int(told.partition(b",")[0] or 0)
+
+    @within(60)
+    async def test_a_frozen_bus_is_a_short_pause_and_brings_nothing_old(self):
+        here = await self.member("room", self.alice, self.a)
+        there = await self.member("room", self.bob, self.b)
+        await eventually(lambda: len(here.present) == len(there.present) == 2, "they meet")
+        heard, said = [], 0
+
+        async def speak(seconds):
+            nonlocal said
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                await here.socket.send(f"{said} {time.monotonic()}".encode())
+                said += 1
+                await asyncio.sleep(0.01)
+                now = time.monotonic()
+                heard.extend((now, *each.split()) for each in there.heard)
+                there.heard.clear()
+        before = [self.publishes(bus) for bus in self.buses]
+        await speak(0.5)
+        spoken_on = max(zip(self.buses, before), key=lambda each: self.publishes(each[0]) - each[1])[0]
+        spoken_on.freeze()
+        self.addCleanup(spoken_on.thaw)
+        await speak(10 if LONG else 2)
+        spoken_on.thaw()
+        await speak(7)  # and it is in use again
+        numbers = [int(number) for _, number, _ in heard]
+        self.assertEqual(numbers, sorted(set(numbers)), "in order, each once")
+        self.assertGreater(len(numbers), said - 25 * SCALE)
+        gap = max(later[0] - earlier[0] for earlier, later in zip(heard, heard[1:]))
+        self.assertLess(gap, 0.25 * SCALE)
+        self.assertLess(max(now - float(then) for now, _, then in heard), 0.25 * SCALE)
 
     @within(200)
     async def test_without_the_store_only_what_needs_it_is_refused(self):
