@@ -40,6 +40,10 @@ forbid 'Only the Redis adapter includes hiredis or its headers:' < <(
   includes_of "$library" "${other_code[@]}" | grep -v "^$library/redis/" |
     grep -E '[<"](hiredis/|redis/)')
 
+forbid 'Only libvoicechan/src/redis/channel_event.cpp includes nlohmann/json:' < <(
+  includes_of libvoicechan "${other_code[@]}" |
+    grep -v "^$library/redis/channel_event\.cpp:" | grep 'nlohmann/')
+
 forbid 'Only server/websocket_codec.cpp includes websocketpp:' < <(
   includes_of libvoicechan "${other_code[@]}" | grep -v '^server/websocket_codec\.cpp:' |
     grep 'websocketpp/')

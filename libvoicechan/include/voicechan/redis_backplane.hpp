@@ -68,6 +68,9 @@ class VOICECHAN_API RedisBackplane final : public Backplane {
   Presence& presence() noexcept override;
   VoicePresence& voice_presence() noexcept override;
 
+  /// As `publish`, to the hubs of this process alone.
+  void publish_here(std::string_view group, const Frame& frame);
+
   /// As it was a moment ago.
   RedisBackplaneStatus status() const;
 

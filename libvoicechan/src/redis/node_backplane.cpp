@@ -32,7 +32,7 @@ Result<std::unique_ptr<BackplanePort>> NodeBackplane::attach(BackplaneReceiver& 
 }
 
 void NodeBackplane::publish(std::string_view group, const Frame& frame) {
-  gateway_hooks(local_).publish_to_hubs(group, frame);
+  publish_here(group, frame);
   gateway_.inbox().push(PublishedOutside{std::string(group), frame});
 }
 

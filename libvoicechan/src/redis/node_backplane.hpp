@@ -48,6 +48,9 @@ class NodeBackplane final : public Backplane {
   Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
                                                 std::function<void()> wake) override;
   void publish(std::string_view group, const Frame& frame) override;
+  void publish_here(std::string_view group, const Frame& frame) {
+    gateway_hooks(local_).publish_to_hubs(group, frame);
+  }
   Preparation prepare(std::string_view group, std::function<void()> ready) override;
   Presence& presence() noexcept override { return gateway_.presence(); }
   VoicePresence& voice_presence() noexcept override { return voice_presence_; }

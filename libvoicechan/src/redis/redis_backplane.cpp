@@ -229,6 +229,9 @@ Result<std::unique_ptr<BackplanePort>> RedisBackplane::attach(BackplaneReceiver&
 void RedisBackplane::publish(std::string_view group, const Frame& frame) {
   impl_->nodes().publish(group, frame);
 }
+void RedisBackplane::publish_here(std::string_view group, const Frame& frame) {
+  impl_->nodes().publish_here(group, frame);
+}
 Preparation RedisBackplane::prepare(std::string_view group, std::function<void()> ready) {
   return impl_->nodes().prepare(group, std::move(ready));
 }
