@@ -8,6 +8,7 @@
 #include "option_sources.hpp"
 #include "origin_policy.hpp"
 #include "store_options.hpp"
+#include "voicechan/redis_channel_layer.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -48,6 +49,11 @@ void parse_listen(const char* option, const std::string& text, std::string& list
   listen_port = static_cast<std::uint16_t>(std::stoul(port));
 }
 
+/// As `redis_url`.
+CLI::Validator channel_layer() {
+  return CLI::Validator([](const std::string& text) { return check_channel_layer(text); }, "");
+}
+
 void add_serve_options(CLI::App& serve, CommandLine& line) {
   ServerOptions& options = line.server;
   serve
@@ -82,6 +88,15 @@ void add_serve_options(CLI::App& serve, CommandLine& line) {
   add_store_options(serve, line.store, "The SQLite database, or :memory: to keep nothing")
       ->needs(serve.get_option("--redis-store"));
   add_bus_option(serve, line.redis_bus)->needs(serve.get_option("--redis-store"));
+  serve
+      .add_option(
+          "--channel-layer", line.channel_layer,
+          "Take part in the groups of a Django channel layer, RedisPubSubChannelLayer of "
+          "channels_redis: redis://HOST[:PORT][/DB], or rediss:// for TLS, and perhaps "
+          ",prefix=asgi,type=relay,field=NAME behind it: the layer's prefix, the type of events "
+          "that are sent, and which field of an event is passed on, as JSON")
+      ->check(channel_layer())
+      ->type_name("URL");
   serve
       .add_option("--max-database-bytes", line.max_database_bytes,
                   "Size of the database; more is refused as on a full disk (503)")

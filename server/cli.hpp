@@ -44,6 +44,7 @@ struct CommandLine {
   std::string config_file;       // of serve and check-config; empty: none
   std::string effective_config;  // of check-config: what is in force, as TOML
   AdminCommand admin;            // of rooms, sessions and kick
+  std::string channel_layer;     // of serve: a location; empty: there is none
   ServerOptions server;
 };
 

@@ -22,6 +22,7 @@
 #include "spdlog/spdlog.h"
 #include "store_location.hpp"
 #include "voicechan/redis_backplane.hpp"
+#include "voicechan/redis_channel_layer.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -187,18 +188,29 @@ void end_within(std::chrono::milliseconds patience, Server& server) {
   watch.join();
 }
 
-/// What joins this server to others; null: it is alone. Throws std::runtime_error if a URL or one
-/// of its files cannot be used; a bus that is away is no error.
-std::unique_ptr<Backplane> join_others(const CommandLine& line) {
+void warn_of(const std::string& event) { spdlog::warn("{}", event); }
+
+/// What joins this server to others of its kind; null: it is alone.
+std::unique_ptr<Backplane> join_bus(const CommandLine& line) {
   if (line.redis_bus.empty()) return nullptr;
   RedisBackplaneOptions options;
   options.bus_urls = line.redis_bus;
   options.store_url = line.store.redis_url;
   options.store_password_file = line.store.password_file;
-  options.log = [](const std::string& event) { spdlog::warn("{}", event); };
+  options.log = warn_of;
   auto opened = RedisBackplane::open(options);
   if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);
   return std::get<std::unique_ptr<RedisBackplane>>(std::move(opened));
+}
+
+/// What joins this server to others; null: it is alone. Throws std::runtime_error if a URL or one
+/// of its files cannot be used; a Redis server that is away is no error.
+std::unique_ptr<Backplane> join_others(const CommandLine& line) {
+  auto bus = join_bus(line);
+  if (line.channel_layer.empty()) return bus;
+  auto opened = RedisChannelLayer::open(std::move(bus), {line.channel_layer, warn_of});
+  if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);
+  return std::get<std::unique_ptr<RedisChannelLayer>>(std::move(opened));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "spdlog/spdlog.h"
+#include "voicechan/redis_channel_layer.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -92,6 +93,12 @@ std::unique_ptr<const StaticSite> make_site(const std::string& directory) {
   return directory.empty() ? nullptr : std::make_unique<const StaticSite>(directory);
 }
 
+/// Null: the server is alone.
+const RedisBackplane* find_bus(const Backplane& backplane) {
+  const auto* const layer = dynamic_cast<const RedisChannelLayer*>(&backplane);
+  return dynamic_cast<const RedisBackplane*>(layer == nullptr ? &backplane : &layer->inner());
+}
+
 std::unique_ptr<JwtVerifier> make_jwt_verifier(const JwtOptions& options) {
   if (options.jwks_file.empty()) return nullptr;
   return std::make_unique<JwtVerifier>(options, system_clock());
@@ -128,9 +135,9 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
   const auto tls = load_tls(options_.tls);
   const unsigned workers = worker_count(options_.workers);
   if (!options_.admin_address.empty()) {
-    admin_api_ = std::make_unique<AdminApi>(AdminApi::Sources{
-        workers_, store_, key_guard_, *backplane_, operator_key_.get(), phase_,
-        options_.max_held_bytes, dynamic_cast<const RedisBackplane*>(backplane_.get())});
+    admin_api_ = std::make_unique<AdminApi>(
+        AdminApi::Sources{workers_, store_, key_guard_, *backplane_, operator_key_.get(), phase_,
+                          options_.max_held_bytes, find_bus(*backplane_)});
     admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
     status_pool_ = std::make_unique<BlockingPool>(kStatusThreads, kMaxAdminRequests, log_failure);
   }
