@@ -7,10 +7,12 @@ import os
 import unittest
 
 import msgpack
+import websockets
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from harness import NOTIFICATIONS, SCALE, Case, eventually, in_time, run_cli, voice, within
 from redis_process import Redis
+from test_django import DjangoApplication
 
 MESSAGES = 100_000 if os.environ.get("VOICECHAN_LONG") else 5_000
 BUS = ("--appendonly", "no", "--save", "")
@@ -308,6 +310,48 @@ class TwoServersTest(LayerCase):
         self.assertEqual(len(set(heard)), 40)
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(self.layer.receive(consumer), 0.3 * SCALE)
+
+
+NOTIFY = """
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+async_to_sync(get_channel_layer().group_send)(
+    "notifications_%d", {"type": "notify", "message": {"type": "reminder", "text": "дзвінок"}})
+"""
+
+
+class ApplicationTest(LayerCase):
+    """Django and Daphne as they are."""
+
+    seconds = 60
+    layer_options = ",field=message"
+
+    async def test_front_ends_of_an_application_and_of_ours_are_in_one_room(self):
+        django = DjangoApplication(f"{self.redis.url}/3")
+        self.addCleanup(django.remove)
+        await asyncio.to_thread(django.manage, "migrate", "--run-syncdb")
+        await asyncio.to_thread(django.serve)
+
+        async def theirs():
+            socket = await websockets.connect(f"ws://{django.host}:{django.port}{voice('room')}")
+            self.addAsyncCleanup(socket.close)
+            return socket
+        there = [await theirs() for _ in range(2)]
+        here = await self.members("room", 2, self.alice)
+        await eventually(lambda: self.subscribers("asgi__group__voice_room") == 2, "both listen")
+        everybody = [*there, *here]
+        for speaker in everybody:
+            for said in ("привіт", b"audio\0\xff"):
+                await speaker.send(said)
+                for listener in everybody:
+                    if listener is not speaker:
+                        self.assertEqual(await self.next(listener), said)
+        for client in everybody:
+            await self.silent(client, 0.1)
+
+        device = await self.connect(NOTIFICATIONS, self.alice)
+        await asyncio.to_thread(django.manage, "shell", "--command", NOTIFY % self.alice.id)
+        self.assertEqual(await self.next_json(device), {"type": "reminder", "text": "дзвінок"})
 
 
 class FormatTest(LayerCase):

@@ -39,9 +39,10 @@ Person = collections.namedtuple("Person", "id name key")
 
 
 class DjangoApplication:
-    """A copy of django_app with a database of its own, served by Daphne."""
+    """A copy of django_app with a database of its own, served by Daphne; its channel layer may be
+    in Redis."""
 
-    def __init__(self):
+    def __init__(self, redis_url=None):
         self.directory = tempfile.mkdtemp(prefix="voicechan-django-")
         shutil.copytree(APPLICATION, self.directory, dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("__pycache__"))
@@ -51,6 +52,8 @@ class DjangoApplication:
         self.environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings",
                             "DJANGO_APP_DATABASE": os.path.join(self.directory, "db.sqlite3"),
                             "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+        if redis_url is not None:
+            self.environment["DJANGO_APP_REDIS"] = redis_url
         self.process = None
 
     def manage(self, *arguments, code=0):

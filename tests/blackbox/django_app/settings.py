@@ -13,6 +13,9 @@ MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 ROOT_URLCONF = "voice_channels.urls"
 ASGI_APPLICATION = "asgi.application"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if "DJANGO_APP_REDIS" in os.environ:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                                  "CONFIG": {"hosts": [os.environ["DJANGO_APP_REDIS"]]}}}
 USE_TZ = True
 TIME_ZONE = "UTC"
 REST_FRAMEWORK = {
