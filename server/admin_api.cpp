@@ -127,7 +127,8 @@ HttpResponse AdminApi::handle(const HttpRequest& request, const Route& route,
 
 HttpResponse AdminApi::show_metrics() const {
   const Metrics metrics(counters_of(sources_.workers), sources_.store, sources_.key_guard,
-                        sources_.backplane, sources_.max_held_bytes, sources_.cluster);
+                        sources_.backplane, sources_.max_held_bytes, sources_.cluster,
+                        sources_.channel_layer);
   HttpResponse response;
   response.fields = {{"Content-Type", std::string(Metrics::kContentType)}};
   response.body = metrics.render();
@@ -138,8 +139,9 @@ HttpResponse AdminApi::show_health() const {
   const ServicePhase phase = sources_.phase;
   HttpResponse response;
   if (!is_ready(phase)) response = make_unavailable_response("");  // as /readyz
-  response.body = compose_health(phase, counters_of(sources_.workers), sources_.store,
-                                 sources_.cluster, std::chrono::steady_clock::now());
+  response.body =
+      compose_health(phase, counters_of(sources_.workers), sources_.store, sources_.cluster,
+                     sources_.channel_layer, std::chrono::steady_clock::now());
   return response;
 }
 

@@ -16,6 +16,7 @@
 #include "service_phase.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/redis_backplane.hpp"
+#include "voicechan/redis_channel_layer.hpp"
 
 namespace voicechan::server {
 
@@ -33,7 +34,8 @@ class AdminApi {
     const OperatorKey* operator_key;  // null: there is none
     const std::atomic<ServicePhase>& phase;
     std::size_t max_held_bytes;
-    const RedisBackplane* cluster;  // null: this process is alone
+    const RedisBackplane* cluster;           // null: this process is alone
+    const RedisChannelLayer* channel_layer;  // null: there is none
   };
 
   /// All of them must outlive it.

@@ -51,6 +51,12 @@ json::object show_bus(const RedisBackplaneStatus& status) {
           {"groups", status.groups}};
 }
 
+json::object show_channel_layer(const RedisChannelLayerStatus& status) {
+  return {{"reachable", status.problem.empty()},
+          {"problem", status.problem},
+          {"groups", status.groups}};
+}
+
 json::object show_database(const MeteredStore& store, MonotonicTime now) {
   const MeteredStore::Probe probe = store.last_probe();
   json::object failures;
@@ -68,7 +74,7 @@ json::object show_database(const MeteredStore& store, MonotonicTime now) {
 
 std::string compose_health(ServicePhase phase, const std::vector<const WorkerCounters*>& workers,
                            const MeteredStore& store, const RedisBackplane* cluster,
-                           MonotonicTime now) {
+                           const RedisChannelLayer* channel_layer, MonotonicTime now) {
   const ProcessUsage usage = read_process_usage();
   const Seconds wall_clock = std::chrono::system_clock::now().time_since_epoch();
   const std::size_t open = std::min(usage.open_descriptors, usage.max_descriptors);
@@ -80,6 +86,12 @@ std::string compose_health(ServicePhase phase, const std::vector<const WorkerCou
     is_well = is_well && seen.is_bus_reachable && seen.problems.empty();
     bus = show_bus(seen);
   }
+  json::value layer;
+  if (channel_layer != nullptr) {
+    const RedisChannelLayerStatus seen = channel_layer->status();
+    is_well = is_well && seen.problem.empty();
+    layer = show_channel_layer(seen);
+  }
   if (is_ready(phase) && !is_well) status = "degraded";
   return json::serialize(json::object{
       {"status", json::string_view(status.data(), status.size())},
@@ -89,6 +101,7 @@ std::string compose_health(ServicePhase phase, const std::vector<const WorkerCou
       {"connections", show_connections(workers)},
       {"database", show_database(store, now)},
       {"bus", std::move(bus)},
+      {"channel_layer", std::move(layer)},
       {"descriptors", json::object{{"open", open}, {"free", usage.max_descriptors - open}}},
       {"resident_bytes", usage.resident_bytes}});
 }

@@ -91,13 +91,14 @@ class Metrics::Collector final : public prometheus::Collectable {
  public:
   Collector(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
             const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
-            const RedisBackplane* cluster)
+            const RedisBackplane* cluster, const RedisChannelLayer* channel_layer)
       : workers_(std::move(workers)),
         store_(&store),
         key_guard_(&key_guard),
         backplane_(&backplane),
         max_held_bytes_(max_held_bytes),
-        cluster_(cluster) {}
+        cluster_(cluster),
+        channel_layer_(channel_layer) {}
 
   std::vector<MetricFamily> Collect() const override {
     Families families;
@@ -107,6 +108,7 @@ class Metrics::Collector final : public prometheus::Collectable {
     collect_delays(families);
     collect_credentials_and_store(families);
     if (cluster_ != nullptr) collect_bus(families, cluster_->status());
+    if (channel_layer_ != nullptr) collect_channel_layer(families, channel_layer_->status());
     collect_process(families);
     return families.take();
   }
@@ -265,6 +267,26 @@ class Metrics::Collector final : public prometheus::Collectable {
         .add(bus.malformed_messages, {{"reason", "malformed"}});
   }
 
+  static void collect_channel_layer(Families& families, const RedisChannelLayerStatus& layer) {
+    families.gauge("voicechan_channel_layer_up", "1: Redis has the channel layer of Django.")
+        .add(std::uint64_t{layer.problem.empty() ? 1U : 0U});
+    families
+        .gauge("voicechan_channel_layer_groups",
+               "Rooms and users that this server listens to the channel layer for.")
+        .add(layer.groups);
+    families
+        .counter("voicechan_channel_layer_events_total",
+                 "Events to the channel layer, and from it those that were passed on.")
+        .add(layer.sent, {{"direction", "out"}})
+        .add(layer.received, {{"direction", "in"}});
+    families
+        .counter("voicechan_channel_layer_dropped_total",
+                 "Messages to rooms that the channel layer was not told (unsent), and events from "
+                 "it that were not understood (ignored).")
+        .add(layer.dropped, {{"reason", "unsent"}})
+        .add(layer.ignored, {{"reason", "ignored"}});
+  }
+
   static void collect_process(Families& families) {
     const ProcessUsage usage = read_process_usage();
     families.gauge("voicechan_build_info", "1; the label is what counts.")
@@ -287,13 +309,14 @@ class Metrics::Collector final : public prometheus::Collectable {
   Backplane* const backplane_;
   const std::size_t max_held_bytes_;
   const RedisBackplane* const cluster_;
+  const RedisChannelLayer* const channel_layer_;
 };
 
 Metrics::Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
                  const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
-                 const RedisBackplane* cluster)
+                 const RedisBackplane* cluster, const RedisChannelLayer* channel_layer)
     : collector_(std::make_unique<Collector>(std::move(workers), store, key_guard, backplane,
-                                             max_held_bytes, cluster)) {}
+                                             max_held_bytes, cluster, channel_layer)) {}
 
 Metrics::~Metrics() = default;
 

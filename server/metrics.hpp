@@ -8,6 +8,7 @@
 #include "metered_store.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/redis_backplane.hpp"
+#include "voicechan/redis_channel_layer.hpp"
 #include "worker_counters.hpp"
 
 namespace voicechan::server {
@@ -16,11 +17,11 @@ namespace voicechan::server {
 /// workers are added up when they are asked for. Thread-safe.
 class Metrics {
  public:
-  /// All of them must outlive it. `max_held_bytes` is of the process; `cluster` may be
-  /// null.
+  /// All of them must outlive it. `max_held_bytes` is of the process; `cluster` and
+  /// `channel_layer` may be null.
   Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
           const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
-          const RedisBackplane* cluster);
+          const RedisBackplane* cluster, const RedisChannelLayer* channel_layer);
   ~Metrics();
 
   static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";

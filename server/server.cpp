@@ -137,7 +137,8 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
   if (!options_.admin_address.empty()) {
     admin_api_ = std::make_unique<AdminApi>(
         AdminApi::Sources{workers_, store_, key_guard_, *backplane_, operator_key_.get(), phase_,
-                          options_.max_held_bytes, find_bus(*backplane_)});
+                          options_.max_held_bytes, find_bus(*backplane_),
+                          dynamic_cast<const RedisChannelLayer*>(backplane_.get())});
     admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
     status_pool_ = std::make_unique<BlockingPool>(kStatusThreads, kMaxAdminRequests, log_failure);
   }

@@ -3,9 +3,11 @@
 VOICECHAN_LONG=1 sends 100,000 messages each way."""
 
 import asyncio
+import logging
 import os
 import unittest
 
+import aiohttp
 import msgpack
 import websockets
 from channels_redis.pubsub import RedisPubSubChannelLayer
@@ -55,6 +57,24 @@ class LayerCase(Case):
     async def event(self, channel, seconds=10):
         return await in_time(self.layer.receive(channel), seconds, "an event")
 
+    async def health(self):
+        async with aiohttp.ClientSession() as http:
+            async with http.get(self.server.admin("/health")) as answer:
+                return await answer.json()
+
+    async def counts(self, name, numbers):
+        """A counter gets to one of these."""
+        async def has_counted():
+            return await self.metric(name) in numbers
+        await eventually(has_counted, f"{name} is in {numbers}")
+
+    async def metric(self, name):
+        async with aiohttp.ClientSession() as http:
+            async with http.get(self.server.admin("/metrics")) as answer:
+                lines = (await answer.text()).splitlines()
+        return next(float(line.rsplit(" ", 1)[1]) for line in lines
+                    if line.startswith(f"voicechan_channel_layer_{name} "))
+
     async def silent(self, client, seconds=0.3):
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(client.recv(), seconds * SCALE)
@@ -93,6 +113,16 @@ class FromDjangoTest(LayerCase):
             self.assertEqual([await self.next(member), await self.next(member)],
                              [b"audio", "привіт"])
         await self.silent(elsewhere)
+
+    async def test_those_who_are_told_of_members_hear_it_from_member_0(self):
+        member = await self.connect(voice("room"), self.alice, subprotocols=["voicechan.v1"])
+        self.assertEqual((await self.next_json(member))["type"], "roster")
+        self.assertEqual((await self.next_json(member))["type"], "member_joined")
+        await self.layer.group_send("voice_room", {"type": "relay", "bytes": b"audio"})
+        self.assertEqual(await self.next(member), bytes(4) + b"audio")
+        await self.layer.group_send("voice_room", {"type": "relay", "text": "привіт"})
+        self.assertEqual(await self.next_json(member),
+                         {"type": "text", "member": 0, "text": "привіт"})
 
     async def test_nothing_said_after_a_handshake_is_missed(self):
         for i in range(100 if MESSAGES < 100_000 else 2_000):
@@ -212,11 +242,18 @@ class GarbageTest(LayerCase):
         await self.layer.group_send("voice_room", {"type": "relay", "text": "after"})
         self.assertEqual(await self.next(member), "after")
         await eventually(lambda: "events ignored: " in self.server.log(), "it is logged")
+        await self.counts('dropped_total{reason="ignored"}', [len(garbage)])
+        await self.counts('events_total{direction="in"}', [1])
         self.assertLess(self.server.log().count("events ignored"), 3)
         await asyncio.to_thread(self.server.stop)
 
 
 class AwayTest(LayerCase):
+    def setUp(self):
+        logger = logging.getLogger("channels_redis.pubsub")
+        logger.disabled = True  # it says what is meant to happen
+        self.addCleanup(setattr, logger, "disabled", False)
+
     @within(60)
     async def test_rooms_go_on_while_redis_is_away_and_django_is_back_with_it(self):
         consumer = await self.consumer("voice_room")
@@ -226,10 +263,16 @@ class AwayTest(LayerCase):
         for i in range(100):
             await speaker.send(f"{i}")
             self.assertEqual(await self.next(listener), f"{i}")
+        health = await self.health()
+        self.assertEqual((health["status"], health["channel_layer"]["reachable"]),
+                         ("degraded", False))
+        # A few may have gone to a connection that nobody knew to be dead.
+        await self.counts('dropped_total{reason="unsent"}', range(90, 101))
         late = await in_time(self.connect(voice("room"), self.bob), 2, "a member without Redis")
         self.redis.start()
         await eventually(lambda: self.subscribers("asgi__group__voice_room") >= 1, "back", 10)
         await eventually(lambda: self.server.log().rstrip().endswith("connected"), "it is logged")
+        self.assertEqual((await self.health())["status"], "ready")
         await self.layer.flush()
         consumer = await self.consumer("voice_room")
         await self.layer.group_send("voice_room", {"type": "relay", "text": "again"})
@@ -352,6 +395,41 @@ class ApplicationTest(LayerCase):
         device = await self.connect(NOTIFICATIONS, self.alice)
         await asyncio.to_thread(django.manage, "shell", "--command", NOTIFY % self.alice.id)
         self.assertEqual(await self.next_json(device), {"type": "reminder", "text": "дзвінок"})
+
+
+class RestrictedUserTest(Case):
+    async def test_a_user_who_may_only_do_what_is_needed_will_do(self):
+        redis = Redis(*BUS)
+        self.addCleanup(redis.remove)
+        redis.ask("ACL SETUSER voicechan on >a,b resetkeys resetchannels &asgi__group__* -@all "
+                  "+publish +subscribe +unsubscribe +ping")
+        self.server = self.start(
+            "--channel-layer", f"redis://voicechan:a%2Cb@127.0.0.1:{redis.port}")
+        layer = RedisPubSubChannelLayer(hosts=[redis.url])
+        self.addAsyncCleanup(layer.flush)
+        one, two = await self.members("room", 2, self.server.add_user("alice"))
+        await layer.group_send("voice_room", {"type": "relay", "text": "hello"})
+        self.assertEqual([await self.next(each) for each in (one, two)], ["hello"] * 2)
+        await one.send("to all")
+        self.assertEqual(await self.next(two), "to all")
+        self.assertNotIn("a,b", self.server.log())
+        self.assertEqual([line for line in self.server.log().splitlines() if "refused" in line], [])
+
+    async def test_what_it_may_not_do_is_logged(self):
+        redis = Redis(*BUS)
+        self.addCleanup(redis.remove)
+        redis.ask("ACL SETUSER voicechan on >secret resetchannels &other* +@all")
+        self.server = self.start(
+            "--channel-layer", f"redis://voicechan:secret@127.0.0.1:{redis.port}")
+        one, two = await self.members("room", 2, self.server.add_user("alice"))
+        await one.send("x")
+        self.assertEqual(await self.next(two), "x")
+        for command in ("SUBSCRIBE", "PUBLISH"):
+            await eventually(lambda: f"it refused {command}" in self.server.log(), command)
+        for _ in range(20):
+            await one.send("x")
+        await asyncio.sleep(1.5 * SCALE)  # it tries again each second
+        self.assertLess(self.server.log().count("refused"), 4)
 
 
 class FormatTest(LayerCase):

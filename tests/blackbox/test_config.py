@@ -177,7 +177,7 @@ class CheckConfigTest(ConfigCase):
         text = self.all_settings()
         # They need what has no default, or have no placeholder that is a value.
         for name in ("jwt-algorithms", "jwt-leeway", "jwt-subject", "max-jwt-bytes", "admin-listen",
-                     "redis-store", "redis-password-file", "redis-bus"):
+                     "redis-store", "redis-password-file", "redis-bus", "channel-layer"):
             text = re.sub(rf"^{name} = ", f"#{name} = ", text, flags=re.M)
         self.write(text)
         shown = self.check("--config", self.file)

@@ -69,15 +69,15 @@ void ChannelLayerLink::send_due_commands() {
 
 void ChannelLayerLink::handle_publisher_down(const std::string& reason) {
   unanswered_.clear();
-  report(reason);
+  note(problems_.publisher, reason);
 }
 
 void ChannelLayerLink::handle_published(const RedisReply& reply) {
   if (unanswered_.empty()) return publisher_.link.reconnect("it answered what nobody asked");
   unanswered_.pop_front();
-  if (reply.type == RedisReply::Type::integer) return;
-  ++refused_;
-  report("it refused PUBLISH: " + reply.text);
+  const bool is_done = reply.type == RedisReply::Type::integer;
+  if (!is_done) ++refused_;
+  note(problems_.publish, is_done ? std::string() : "it refused PUBLISH: " + reply.text);
 }
 
 void ChannelLayerLink::handle_listener_up() {
@@ -85,12 +85,12 @@ void ChannelLayerLink::handle_listener_up() {
   channels_.on_up();
   owner_.on_listener_up();
   send_due_commands();
-  report();
+  note(problems_.listener, {});
 }
 
 void ChannelLayerLink::handle_listener_down(const std::string& reason) {
   channels_.on_down();
-  report(reason);
+  note(problems_.listener, reason);
   owner_.on_listener_down();
 }
 
@@ -98,7 +98,7 @@ void ChannelLayerLink::handle_push(RedisReply&& reply) {
   is_pinged_ = false;
   if (reply.type == RedisReply::Type::status) return;  // to PING, while nothing is subscribed
   if (reply.is_error()) {
-    report("it refused SUBSCRIBE: " + reply.text);
+    note(problems_.subscribe, "it refused SUBSCRIBE: " + reply.text);
     if (!channels_.refuse()) listener_.link.reconnect("it answered what nobody asked");
     return;
   }
@@ -113,6 +113,7 @@ void ChannelLayerLink::handle_push(RedisReply&& reply) {
     return listener_.link.reconnect("it acknowledged what nobody asked");
   }
   send_due_commands();
+  if (is_subscribe) note(problems_.subscribe, {});
   if (is_subscribed(parts[1].text)) owner_.on_subscribed(parts[1].text);
 }
 
@@ -142,9 +143,14 @@ void ChannelLayerLink::check() {
   }
 }
 
-void ChannelLayerLink::report(const std::string& problem) {
-  if (!problem.empty()) return owner_.on_problem(problem);
-  if (publisher_.link.is_up() && listener_.link.is_up()) owner_.on_problem({});
+void ChannelLayerLink::note(std::string& place, const std::string& problem) {
+  if (place == problem) return;
+  place = problem;
+  for (const auto* each :
+       {&problems_.publisher, &problems_.listener, &problems_.publish, &problems_.subscribe}) {
+    if (!each->empty()) return owner_.on_problem(*each);
+  }
+  owner_.on_problem({});
 }
 
 }  // namespace voicechan::redis

@@ -29,7 +29,7 @@ class ChannelLayerLink {
     virtual void on_listener_up() = 0;
     /// None will come for now.
     virtual void on_listener_down() = 0;
-    /// Why it cannot be used, whenever that changes; empty: it can.
+    /// Why it cannot be used, perhaps the same again; empty: it can.
     virtual void on_problem(const std::string& problem) = 0;
 
    protected:
@@ -58,7 +58,7 @@ class ChannelLayerLink {
   struct Publisher final : RedisLink::Listener {
     Publisher(ChannelLayerLink& owner, asio::io_context& io, const RedisUrl& url,
               const std::shared_ptr<asio::ssl::context>& tls);
-    void on_up() override { layer.report(); }
+    void on_up() override { layer.note(layer.problems_.publisher, {}); }
     void on_down(const std::string& reason) override { layer.handle_publisher_down(reason); }
     void on_reply(RedisReply&& reply) override { layer.handle_published(reply); }
     ChannelLayerLink& layer;
@@ -82,7 +82,8 @@ class ChannelLayerLink {
   void send_due_commands();
   void schedule_check();
   void check();
-  void report(const std::string& problem = {});
+  /// What is wrong, or not any more, in one of `problems_`.
+  void note(std::string& place, const std::string& problem);
 
   Owner& owner_;
   Publisher publisher_;
@@ -90,6 +91,12 @@ class ChannelLayerLink {
   TopicReconciler channels_;
   std::deque<Clock::time_point> unanswered_;  // when each was sent
   std::uint64_t refused_ = 0;
+  struct {
+    std::string publisher = "not connected yet";
+    std::string listener = "not connected yet";
+    std::string publish;
+    std::string subscribe;
+  } problems_;
   bool is_pinged_ = false;  // the listener has not answered since
   Clock::time_point pinged_;
   asio::steady_timer timer_;

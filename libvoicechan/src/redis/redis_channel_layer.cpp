@@ -262,7 +262,9 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
   void on_problem(const std::string& problem) override {
     if (problem == problem_) return;
     problem_ = problem;
-    if (log_) log_(name_ + ": " + (problem.empty() ? "connected" : problem));
+    const bool is_worth_it = !problem.empty() || is_problem_logged_;
+    is_problem_logged_ = !problem.empty();
+    if (log_ && is_worth_it) log_(name_ + ": " + (problem.empty() ? "connected" : problem));
     note_status();
   }
 
@@ -278,6 +280,7 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
   redis::ChannelLayerLink link_;
   asio::steady_timer tick_{io_};
   std::string problem_ = "not connected yet";
+  bool is_problem_logged_ = false;
   RedisChannelLayerStatus counts_;
   std::uint64_t ignored_since_log_ = 0;
   std::string last_fault_;
