@@ -149,8 +149,8 @@ std::unique_ptr<Subscription> LayerPort::subscribe(std::string_view group) {
 /// What runs on the layer's thread, between `run` and the destructor.
 class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
  public:
-  Impl(std::unique_ptr<Backplane> inner, ChannelLayerLocation location,
-       std::shared_ptr<asio::ssl::context> tls, std::function<void(const std::string&)> log)
+  Impl(std::unique_ptr<Backplane> inner, const ChannelLayerLocation& location,
+       const std::shared_ptr<asio::ssl::context>& tls, std::function<void(const std::string&)> log)
       : inner_(inner ? std::move(inner) : std::make_unique<InProcessBackplane>(random_node())),
         cluster_(dynamic_cast<RedisBackplane*>(inner_.get())),
         name_("channel layer " + location.url.display()),
@@ -305,8 +305,7 @@ std::variant<std::unique_ptr<RedisChannelLayer>, std::string> RedisChannelLayer:
   if (!problem.empty()) return "channel layer: " + problem;
   auto tls = redis::make_tls_context(location.url);
   if (auto* why = std::get_if<std::string>(&tls)) return "channel layer: " + *why;
-  auto impl = std::make_unique<Impl>(std::move(inner), std::move(location),
-                                     std::get<0>(std::move(tls)), options.log);
+  auto impl = std::make_unique<Impl>(std::move(inner), location, std::get<0>(tls), options.log);
   impl->run();
   return std::unique_ptr<RedisChannelLayer>(new RedisChannelLayer(std::move(impl)));
 }
