@@ -23,7 +23,9 @@ ROUNDS = 12  # with four workers, one in thirty has no round at the worker of be
 
 
 def reset(connection):
-    """By RST, as a machine does that was restarted."""
+    """By RST, as a machine does that was restarted. The server may have been quicker."""
+    if connection.transport.is_closing():
+        return
     connection.transport.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.transport.abort()

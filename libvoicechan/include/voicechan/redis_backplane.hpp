@@ -14,6 +14,7 @@
 
 namespace voicechan {
 
+/// Where a `RedisBackplane` finds the others.
 struct RedisBackplaneOptions {
   /// The servers of the bus: `redis://[[user]:password@]host[:port][/database][?…]` or `rediss`.
   /// Each room is on two of them. All nodes must name the same ones.
