@@ -12,6 +12,7 @@
 
 namespace voicechan {
 
+/// Which one, and who is told.
 struct RedisChannelLayerOptions {
   /// `URL[,prefix=TEXT][,type=NAME][,field=NAME]`: the Redis server as of `RedisStoreOptions`; the
   /// layer's prefix, "asgi" if not given; the type of events that are sent, "relay"; the member of
