@@ -191,6 +191,14 @@ TEST_F(HubPendingJoinTest, OneWhoIsNotLetInKeepsWhatHeHas) {
   EXPECT_EQ(peers_in("b"), 0u);
 }
 
+TEST_F(HubPendingJoinTest, OneWhoEndsWhileTheRefusalIsUnderWayIsJustGone) {
+  auto ann = ask_to_join(1);
+  late().refuse(Errc::room_full);
+  ann = nullptr;
+  system.settle();
+  EXPECT_EQ(peers_in("team"), 0u);
+}
+
 TEST_F(HubPendingJoinTest, AFirstJoinThatIsRefusedLeavesNoId) {
   const auto bob = ask_to_join(1);
   const std::string bob_id(late().waiting_peer().str());

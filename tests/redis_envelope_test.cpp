@@ -134,6 +134,16 @@ TEST(RedisEnvelopeTest, WhatCouldHarmClientsIsMalformed) {
             DecodeFault::malformed);
 }
 
+TEST(RedisEnvelopeTest, WhatAPeerMaySayOfItselfArrives) {
+  MemberRecord record = member();
+  for (const std::string& data :
+       {std::string(R"("\ud83d")"), std::string(900, '[') + std::string(900, ']'),
+        '"' + std::string(std::size_t{2} << 20, 'x') + '"'}) {
+    record.data = data;
+    EXPECT_EQ(std::get<JoinMessage>(sent(JoinMessage{record}).body).member.data, data);
+  }
+}
+
 TEST(RedisEnvelopeTest, TopicsNameGroupsAndNodes) {
   const std::string name("a\0b\r\n*", 6);
   EXPECT_EQ(group_of_topic(group_topic(name)), name);

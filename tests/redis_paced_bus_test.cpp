@@ -116,5 +116,23 @@ TEST_F(RedisPacedBusTest, MessageWithoutItsBeginningIsNone) {
   EXPECT_TRUE(received.empty());
 }
 
+TEST_F(RedisPacedBusTest, ALongMessageWithoutOneOfItsPiecesIsNone) {
+  publish(std::string(PacedBus::kPiece * 2 + 10, 'a'));
+  auto first = std::move(bus.published.front());
+  bus.published.pop_front();
+  paced.on_message("t", first.bytes);
+  first.done(1);
+  ASSERT_FALSE(bus.published.empty());
+  auto middle = std::move(bus.published.front());
+  bus.published.pop_front();
+  middle.done(std::nullopt);
+  answer();
+  EXPECT_TRUE(received.empty());
+  EXPECT_EQ(counts, std::vector<std::optional<std::size_t>>{std::nullopt});
+  publish("next");
+  answer();
+  EXPECT_EQ(received, std::vector<std::string>{"next"});
+}
+
 }  // namespace
 }  // namespace voicechan::redis

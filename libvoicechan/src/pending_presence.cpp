@@ -52,7 +52,7 @@ void PendingPresence::leave(const RoomName& room, const PeerId& peer) noexcept {
   const auto found = find(room, peer);
   if (found != pending_.end()) {
     pending_.erase(found);
-  } else {
+  } else if (local_->find_since(room, peer)) {  // one that was refused is nowhere
     local_->leave(room, peer);
   }
   peers_->on_left(room, peer);

@@ -70,12 +70,16 @@ std::string without_surrogates(std::string_view text) {
   return copy;
 }
 
-/// RFC 8259 allows an escape to name half a surrogate pair, and JavaScript writes such for a string
-/// that was cut within an emoji. Boost.JSON does not take them, so they are taken out of its sight.
+}  // namespace
+
+// RFC 8259 allows an escape to name half a surrogate pair, and JavaScript writes such for a string
+// that was cut within an emoji. Boost.JSON does not take them, so they are taken out of its sight.
 bool is_json(std::string_view text, std::size_t max_depth) {
   return is_json_with_whole_surrogates(text, max_depth) ||
          is_json_with_whole_surrogates(without_surrogates(text), max_depth);
 }
+
+namespace {
 
 /// One member of an object, as it is written: `"key" : value`.
 struct Member {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "voicechan/error.hpp"
+#include "voicechan/export.hpp"
 #include "voicechan/result.hpp"
 
 // The JSON of the signaling socket. A message that is forwarded is never rebuilt from a parsed
@@ -35,6 +36,10 @@ struct SignalingMessage {
 /// Fails with `Errc::bad_message` unless `text` is one JSON object (RFC 8259, UTF-8) whose values
 /// are nested at most `max_depth` deep. Of members with the same name the last one counts.
 Result<SignalingMessage> parse_signaling_message(std::string_view text, std::size_t max_depth);
+
+/// Whether the text is one JSON value (RFC 8259), nested at most `max_depth` deep. An escape may
+/// name half a surrogate pair.
+VOICECHAN_API bool is_json(std::string_view text, std::size_t max_depth);
 
 /// The text of the member `name` of the message as it is written: a JSON value. The last one if
 /// there are several; nothing if there is none.

@@ -60,7 +60,7 @@ void BusInstance::start() {
 }
 
 bool BusInstance::is_stable(Clock::time_point now) const noexcept {
-  return can_publish() && (!was_lost_ || now - usable_since_ >= kStableAfter);
+  return can_publish() && is_listening() && (!was_lost_ || now - usable_since_ >= kStableAfter);
 }
 
 bool BusInstance::publish(Publication&& publication) {
@@ -118,7 +118,12 @@ void BusInstance::handle_published(const RedisReply& reply) {
     report("");
   }
   const bool is_count = reply.type == RedisReply::Type::integer && reply.integer >= 0;
-  if (!is_count) report("it refused PUBLISH: " + reply.text);
+  if (!is_count) {
+    is_refusing_ = true;
+    report("it refused PUBLISH: " + reply.text);
+  } else if (std::exchange(is_refusing_, false)) {
+    report("");
+  }
   if (awaited.is_given_up) return;
   owner_.on_published(
       index_, std::move(awaited.publication),

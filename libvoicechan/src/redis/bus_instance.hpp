@@ -143,6 +143,7 @@ class BusInstance {
   std::deque<Awaited> awaited_;
   std::string problem_;
   bool is_overdue_ = false;
+  bool is_refusing_ = false;
   bool was_lost_ = false;  // since the start: whoever comes late or comes back has to prove itself
   Clock::time_point started_;
   Clock::time_point usable_since_;

@@ -1,9 +1,9 @@
 #include "envelope.hpp"
 
 #include <array>
-#include <boost/json.hpp>
 #include <utility>
 
+#include "../signaling_message.hpp"
 #include "../unicode.hpp"
 #include "byte_reader.hpp"
 
@@ -14,7 +14,7 @@ constexpr std::uint8_t kMagic = 0xBC;
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxUsernameBytes = 600;  // 150 characters
 constexpr std::size_t kMaxGroupBytes = 4096;
-constexpr std::size_t kMaxJsonDepth = 64;
+constexpr std::size_t kMaxJsonDepth = 1000;  // as much as a server may be told to take
 constexpr std::size_t kVoiceKeyBytes = 8;
 constexpr std::string_view kGroupTopicPrefix = "vc:g:";
 
@@ -35,14 +35,6 @@ bool is_utf8(std::string_view text) {
     if (!unicode::take_character(text)) return false;
   }
   return true;
-}
-
-bool is_json(std::string_view text) {
-  boost::json::parse_options options;
-  options.max_depth = kMaxJsonDepth;
-  boost::system::error_code error;
-  boost::json::parse(boost::json::string_view(text.data(), text.size()), error, {}, options);
-  return !error;
 }
 
 void put(std::string& out, const MemberRecord& member) {
@@ -121,7 +113,7 @@ std::string take_key(ByteReader& in) {
 /// What a peer says of itself becomes a part of messages to clients as it is.
 std::string take_data(ByteReader& in) {
   const std::string_view data = in.take_text<std::uint32_t>(kMaxPeerDataBytes);
-  if (!is_utf8(data) || !is_json(data)) in.fail();
+  if (!is_utf8(data) || !is_json(data, kMaxJsonDepth)) in.fail();
   return std::string(data);
 }
 

@@ -25,7 +25,7 @@
 namespace voicechan::redis {
 
 constexpr std::size_t kHeaderBytes = 32;
-constexpr std::size_t kMaxPeerDataBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxPeerDataBytes = std::size_t{1} << 30;  // as much as may be allowed
 constexpr std::size_t kMaxSnapshotMembers = 1'000'000;
 
 /// A node, and how often it had to take a new lease.

@@ -95,7 +95,9 @@ void Gateway::touch(GatewayGroup& group) {
 
 void Gateway::look_at(GatewayGroup& group) {
   group.is_touched = false;
-  if (group.linger_until <= context_.now) {
+  if (group.linger_until <= context_.now && !context_.bus->is_reachable()) {
+    group.linger_until = context_.now + kLingerTime;  // others are to hear who has left
+  } else if (group.linger_until <= context_.now) {
     group.linger_until = MonotonicTime::max();
     if (inbox_->forget_unless_wanted(group.name())) {
       group.close();
@@ -243,7 +245,11 @@ void Gateway::on_gap(std::string_view topic) noexcept {
 
 void Gateway::on_state(bool is_reachable) noexcept {
   context_.update_time();
+  const bool was_away_long =
+      unreachable_since_ != MonotonicTime::max() && context_.now - unreachable_since_ >= kPatience;
   unreachable_since_ = is_reachable ? MonotonicTime::max() : context_.now;
+  if (!is_reachable || !was_away_long) return;
+  for (const auto& each : groups_) each.second->on_subscribed();  // what was refused was lost
 }
 
 void Gateway::take_epoch(std::uint16_t epoch) {

@@ -32,20 +32,22 @@ Preparation GatewayInbox::prepare(std::string_view group, std::function<void()> 
   Wanted& wanted = found->second;
   ++wanted.holds;
   // It may outlive the backplane.
-  auto release = [inbox = weak_from_this(), name = found->first](void*) {
-    if (const auto alive = inbox.lock()) alive->release(name);
+  const std::uint64_t number = ++last_waiter_;
+  auto release = [inbox = weak_from_this(), name = found->first, number](void*) {
+    if (const auto alive = inbox.lock()) alive->release(name, number);
   };
   Preparation preparation{std::shared_ptr<void>(this, std::move(release)), wanted.is_ready};
   if (wanted.is_ready) return preparation;
-  wanted.waiting.push_back(std::move(ready));
+  wanted.waiting.emplace(number, std::move(ready));
   push_locked(InterestChanged{found->first});
   return preparation;
 }
 
-void GatewayInbox::release(const std::string& group) noexcept {
+void GatewayInbox::release(const std::string& group, std::uint64_t waiter) noexcept {
   const MutexLock lock(mutex_);
   const auto found = wanted_.find(group);
   --found->second.holds;
+  found->second.waiting.erase(waiter);
   push_locked(InterestChanged{group});
 }
 
@@ -56,15 +58,12 @@ bool GatewayInbox::is_wanted(const std::string& group) {
 }
 
 void GatewayInbox::set_ready(const std::string& group, bool is_lasting) {
-  std::vector<std::function<void()>> waiting;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = wanted_.find(group);
-    if (found == wanted_.end()) return;
-    found->second.is_ready = found->second.is_ready || is_lasting;
-    waiting = std::exchange(found->second.waiting, {});
-  }
-  for (const auto& ready : waiting) ready();
+  const MutexLock lock(mutex_);
+  const auto found = wanted_.find(group);
+  if (found == wanted_.end()) return;
+  found->second.is_ready = found->second.is_ready || is_lasting;
+  // Within the lock: who has released his hold is not told any more.
+  for (const auto& each : std::exchange(found->second.waiting, {})) each.second();
 }
 
 bool GatewayInbox::forget_unless_wanted(const std::string& group) {

@@ -81,16 +81,17 @@ class GatewayInbox : public std::enable_shared_from_this<GatewayInbox> {
     bool has_interest = false;
     std::size_t holds = 0;
     bool is_ready = false;
-    std::vector<std::function<void()>> waiting;
+    std::map<std::uint64_t, std::function<void()>> waiting;  // by number
 
     bool is_wanted() const noexcept { return has_interest || holds > 0; }
   };
 
-  void release(const std::string& group) noexcept;
+  void release(const std::string& group, std::uint64_t waiter) noexcept;
   void push_locked(LocalEvent event) VOICECHAN_REQUIRES(mutex_);
 
   Mutex mutex_;
   std::function<void()> wake_ VOICECHAN_GUARDED_BY(mutex_);
+  std::uint64_t last_waiter_ VOICECHAN_GUARDED_BY(mutex_) = 0;
   std::vector<LocalEvent> events_ VOICECHAN_GUARDED_BY(mutex_);
   std::map<std::string, Wanted, std::less<>> wanted_ VOICECHAN_GUARDED_BY(mutex_);
 };

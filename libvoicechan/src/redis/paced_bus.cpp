@@ -8,7 +8,7 @@ namespace voicechan::redis {
 namespace {
 
 // A piece of a message: this byte, which no message of ours begins with, then which piece it is,
-// the origin and the message's number there.
+// the origin, the message's number there, and where in the message the piece begins.
 constexpr std::uint8_t kPieceMagic = 0xBD;
 constexpr std::uint8_t kFirst = 1;
 constexpr std::uint8_t kLast = 2;
@@ -26,6 +26,7 @@ void PacedBus::publish(std::string_view topic, std::string bytes, bool is_media,
   // The pieces are no media: without one the others are worth nothing.
   const std::uint64_t number = ++last_number_;
   const std::string_view all = bytes;
+  const auto is_whole = std::make_shared<bool>(true);  // so far
   for (std::size_t at = 0; at < all.size(); at += kPiece) {
     const bool is_last = at + kPiece >= all.size();
     std::string piece;
@@ -33,8 +34,13 @@ void PacedBus::publish(std::string_view topic, std::string bytes, bool is_media,
     put_number(piece, static_cast<std::uint8_t>((at == 0 ? kFirst : 0) | (is_last ? kLast : 0)));
     put_number(piece, origin_);
     put_number(piece, number);
+    put_number(piece, static_cast<std::uint64_t>(at));
     piece.append(all.substr(at, kPiece));
-    add(topic, std::move(piece), false, is_last ? std::move(done) : Published{});
+    add(topic, std::move(piece), false,
+        [is_whole, done = is_last ? std::move(done) : Published{}](auto receivers) {
+          if (!receivers) *is_whole = false;
+          if (done) done(*is_whole ? receivers : std::nullopt);
+        });
   }
 }
 
@@ -89,6 +95,12 @@ void PacedBus::pump() {
   }
 }
 
+void PacedBus::drop_partial(Partials::iterator partial) {
+  if (partial == partial_.end()) return;
+  partial_bytes_ -= partial->second.bytes.size();
+  partial_.erase(partial);
+}
+
 void PacedBus::on_message(std::string_view topic, std::string_view bytes) noexcept {
   if (bytes.empty() || static_cast<std::uint8_t>(bytes[0]) != kPieceMagic) {
     return listener_->on_message(topic, bytes);
@@ -97,22 +109,24 @@ void PacedBus::on_message(std::string_view topic, std::string_view bytes) noexce
   const auto place = in.take<std::uint8_t>();
   const auto origin = in.take<std::uint64_t>();
   const auto number = in.take<std::uint64_t>();
+  const auto at = in.take<std::uint64_t>();
   if (!in.is_good()) return;
   const auto key = std::make_pair(std::string(topic), origin);
   if ((place & kFirst) != 0) {
-    if (partial_.size() >= kMaxPartial) partial_.erase(partial_.begin());
+    if (partial_.size() >= kMaxPartial) drop_partial(partial_.begin());
+    drop_partial(partial_.find(key));
     partial_[key] = {number, {}};
   }
   const auto partial = partial_.find(key);
   if (partial == partial_.end() || partial->second.number != number) return;  // its first is lost
+  if (at != partial->second.bytes.size()) return drop_partial(partial);       // another one is
   const std::string_view piece = in.take_rest();
-  if (partial->second.bytes.size() + piece.size() > kMaxMessage) {
-    partial_.erase(partial);
-    return;
-  }
+  if (partial_bytes_ + piece.size() > kMaxMessage) return drop_partial(partial);
+  partial_bytes_ += piece.size();
   partial->second.bytes.append(piece);
   if ((place & kLast) == 0) return;
   const std::string whole = std::move(partial->second.bytes);
+  partial_bytes_ -= whole.size();
   partial_.erase(partial);
   listener_->on_message(topic, whole);
 }

@@ -28,8 +28,8 @@ class PacedBus final : public Bus, public Bus::Listener {
   static constexpr std::size_t kPiece = 64u << 10;
   static constexpr std::size_t kMaxWaiting = 64u << 20;
   static constexpr std::size_t kMaxWaitingMedia = 256u << 10;
-  static constexpr std::size_t kMaxMessage = 128u << 20;
-  static constexpr std::size_t kMaxPartial = 1024;  // messages that are not whole yet
+  static constexpr std::size_t kMaxMessage = 128u << 20;  ///< and all that are not whole yet
+  static constexpr std::size_t kMaxPartial = 1024;        // messages that are not whole yet
   static constexpr std::chrono::milliseconds kMediaAge{200};
 
   /// `origin` is another number for each node.
@@ -63,6 +63,9 @@ class PacedBus final : public Bus, public Bus::Listener {
     std::string bytes;
   };
 
+  using Partials = std::map<std::pair<std::string, std::uint64_t>, Partial>;  // by topic, origin
+
+  void drop_partial(Partials::iterator partial);
   void add(std::string_view topic, std::string bytes, bool is_media, Published done);
   void send(Waiting message);
   void on_answered(std::size_t size);
@@ -81,7 +84,8 @@ class PacedBus final : public Bus, public Bus::Listener {
   std::size_t unanswered_ = 0;
   std::vector<Published> refused_;
   std::uint64_t last_number_ = 0;
-  std::map<std::pair<std::string, std::uint64_t>, Partial> partial_;  // by topic and origin
+  Partials partial_;
+  std::size_t partial_bytes_ = 0;
   const std::shared_ptr<PacedBus*> self_ = std::make_shared<PacedBus*>(this);
 };
 

@@ -241,7 +241,8 @@ void RedisClient::take_replies() {
 void RedisClient::take_greeting_reply(const RedisReply& reply) {
   const bool is_last = --greeting_replies_ == 0;
   const bool is_for_owner = is_last && !options_.greeting.empty();
-  std::string problem = reply.is_error() ? reply.text : std::string();
+  std::string problem =
+      reply.is_error() ? reply.text.substr(0, reply.text.find(", with args")) : std::string();
   if (is_for_owner && options_.check_greeting) problem = options_.check_greeting(reply);
   if (!problem.empty()) return lose(problem, true);
   if (is_last) welcome();

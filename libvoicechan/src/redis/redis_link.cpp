@@ -77,7 +77,8 @@ void RedisLink::on_reply(RedisReply&& reply) {
   if (state_ == State::up) {
     listener_.on_reply(std::move(reply));
   } else if (reply.is_error()) {
-    reconnect("it refused us: " + reply.text);
+    // Of a command that it does not know it repeats the arguments: a password.
+    reconnect("it refused us: " + reply.text.substr(0, reply.text.find(", with args")));
   } else if (--awaited_replies_ == 0) {
     timer_.cancel();
     state_ = State::up;
