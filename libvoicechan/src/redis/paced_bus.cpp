@@ -1,6 +1,7 @@
 #include "paced_bus.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "byte_reader.hpp"
 
@@ -37,7 +38,7 @@ void PacedBus::publish(std::string_view topic, std::string bytes, bool is_media,
     put_number(piece, static_cast<std::uint64_t>(at));
     piece.append(all.substr(at, kPiece));
     add(topic, std::move(piece), false,
-        [is_whole, done = is_last ? std::move(done) : Published{}](auto receivers) {
+        [is_whole, done = is_last ? std::exchange(done, {}) : Published{}](auto receivers) {
           if (!receivers) *is_whole = false;
           if (done) done(*is_whole ? receivers : std::nullopt);
         });
