@@ -339,7 +339,6 @@ void GroupMirror::finish(MonotonicTime now) {
   Newcomers newcomers;
   for (auto& [id, node] : nodes_) {
     if (asking_.answers.count(id) != 0) continue;
-    is_certain_ = false;
     node.is_known = false;  // it stays, until its lease ends or it says itself that it has left
     node.is_listening = false;
     Envelope head = envelope();
@@ -353,25 +352,23 @@ void GroupMirror::finish(MonotonicTime now) {
   note_listeners();
   if (is_certain_) {
     patience_ = std::chrono::milliseconds(1000);
-  } else {
-    ask_at_ = now + patience_;
-    patience_ = std::min(patience_ * 2, kMaxPatience);
+  } else if (patience_ <= kMaxPatience) {
+    ask_at_ = now + std::exchange(patience_, patience_ * 2);
   }
   const std::uint64_t number = asking_.number;
   const std::vector<Message> held = std::exchange(asking_.held, {});
   asking_.answers.clear();
-  actions_->on_ready();
   for (const Message& message : held) {
     apply(message, now);
     if (phase_ != Phase::live || asking_.number != number) return;  // it has asked again
   }
   publish_pending(now);
+  actions_->on_ready();
 }
 
 void GroupMirror::doubt(MonotonicTime now) {
   if (phase_ != Phase::live) return;
-  // Who answers late is given more time, or no answer would ever come to its question.
-  const MonotonicTime soonest = asked_at_ + (is_certain_ ? kDoubtTime : patience_);
+  const MonotonicTime soonest = asked_at_ + kDoubtTime;
   if (soonest <= now) return ask(now);
   ask_at_ = std::min(ask_at_.value_or(soonest), soonest);
 }
