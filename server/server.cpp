@@ -14,12 +14,6 @@
 namespace voicechan::server {
 namespace {
 
-std::uint64_t random_node() {
-  std::uint64_t node = 0;
-  system_random().fill(&node, sizeof node);
-  return node;
-}
-
 std::shared_ptr<const TlsContext> load_tls(const TlsFiles& files) {
   if (!files.is_given()) return nullptr;
   auto tls = TlsContext::load(files);
@@ -110,7 +104,7 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
     : options_(std::move(options)),
       store_(store),
       backplane_(backplane != nullptr ? std::move(backplane)
-                                      : std::make_unique<InProcessBackplane>(random_node())),
+                                      : std::make_unique<InProcessBackplane>(random_number())),
       directory_(store_, *backplane_, system_clock(), options_.quotas),
       ice_servers_(make_ice_servers(options_.ice_file)),
       flight_recorder_(system_clock()),

@@ -31,4 +31,10 @@ RandomSource& system_random() noexcept {
   return random;
 }
 
+std::uint64_t random_number() noexcept {
+  std::uint64_t number = 0;
+  system_random().fill(&number, sizeof number);
+  return number;
+}
+
 }  // namespace voicechan

@@ -24,6 +24,13 @@ std::optional<char32_t> take_character(std::string_view& text) noexcept {
   return character;
 }
 
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    if (!take_character(text)) return false;
+  }
+  return true;
+}
+
 bool is_control(char32_t c) noexcept { return c < 0x20 || (c >= 0x7F && c <= 0x9F); }
 
 bool is_white_space(char32_t c) noexcept {

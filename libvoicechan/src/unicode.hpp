@@ -13,6 +13,9 @@ namespace voicechan::unicode {
 /// well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
 VOICECHAN_API std::optional<char32_t> take_character(std::string_view& text) noexcept;
 
+/// Whether all of the text is well-formed UTF-8.
+VOICECHAN_API bool is_utf8(std::string_view text) noexcept;
+
 /// General category Cc: C0, DEL and C1.
 bool is_control(char32_t character) noexcept;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "voicechan/export.hpp"
 
@@ -17,5 +18,8 @@ class VOICECHAN_API RandomSource {
 
 /// The kernel's generator. Thread-safe.
 VOICECHAN_API RandomSource& system_random() noexcept;
+
+/// 64 bits of it, to name a node of a backplane for instance. Thread-safe.
+VOICECHAN_API std::uint64_t random_number() noexcept;
 
 }  // namespace voicechan

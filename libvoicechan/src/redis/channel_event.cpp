@@ -84,13 +84,6 @@ class Builder {
   std::size_t key_count_ = 0;
 };
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    if (!unicode::take_character(text)) return false;
-  }
-  return true;
-}
-
 bool has_bytes(const Value& value) {
   if (value.is_binary()) return true;
   return value.is_structured() && std::any_of(value.begin(), value.end(), has_bytes);
@@ -111,7 +104,7 @@ ChannelEvent plain_frame_of(const Value& event) {
     const auto found = event.find(key);
     if (found == event.end() || !found->is_string()) continue;
     const auto& text = found->get_ref<const std::string&>();
-    if (!is_utf8(text)) return {std::nullopt, "it has text that is not UTF-8"};
+    if (!unicode::is_utf8(text)) return {std::nullopt, "it has text that is not UTF-8"};
     return {Frame::control_text(text), nullptr};
   }
   for (const char* key : kBytesKeys) {

@@ -30,13 +30,6 @@ std::uint8_t flags_of(const Frame& frame) noexcept {
                                    (frame.frame_class() == FrameClass::media ? kMedia : 0));
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    if (!unicode::take_character(text)) return false;
-  }
-  return true;
-}
-
 void put(std::string& out, const MemberRecord& member) {
   put_text<std::uint8_t>(out, member.key);
   put_number(out, member.coming);
@@ -113,7 +106,7 @@ std::string take_key(ByteReader& in) {
 /// What a peer says of itself becomes a part of messages to clients as it is.
 std::string take_data(ByteReader& in) {
   const std::string_view data = in.take_text<std::uint32_t>(kMaxPeerDataBytes);
-  if (!is_utf8(data) || !is_json(data, kMaxJsonDepth)) in.fail();
+  if (!unicode::is_utf8(data) || !is_json(data, kMaxJsonDepth)) in.fail();
   return std::string(data);
 }
 
@@ -124,7 +117,7 @@ MemberRecord take_member(ByteReader& in) {
   member.position = in.take<std::uint64_t>();
   member.user.id = UserId{static_cast<std::int64_t>(in.take<std::uint64_t>())};
   member.user.username = in.take_text<std::uint16_t>(kMaxUsernameBytes);
-  if (!is_utf8(member.user.username)) in.fail();
+  if (!unicode::is_utf8(member.user.username)) in.fail();
   if (member.key.size() == kVoiceKeyBytes) {
     if (in.take<std::uint32_t>() != 0) in.fail();
   } else if (in.is_good()) {
@@ -154,7 +147,7 @@ std::optional<SendTicket> take_ticket(ByteReader& in) {
 Frame take_frame(ByteReader& in, std::uint8_t flags, std::uint64_t source) {
   std::string bytes(in.take_rest());
   const FrameKind kind = (flags & kBinary) != 0 ? FrameKind::binary : FrameKind::text;
-  if (kind == FrameKind::text && !is_utf8(bytes)) in.fail();
+  if (kind == FrameKind::text && !unicode::is_utf8(bytes)) in.fail();
   return Frame(kind, (flags & kMedia) != 0 ? FrameClass::media : FrameClass::control,
                std::move(bytes), source);
 }

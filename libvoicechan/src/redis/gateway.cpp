@@ -11,12 +11,6 @@ namespace {
 
 std::string signaling_group_of(const std::string& room) { return "signaling_" + room; }
 
-std::uint32_t random_number() {
-  std::uint32_t number = 0;
-  system_random().fill(&number, sizeof number);
-  return number;
-}
-
 }  // namespace
 
 Gateway::Gateway(InProcessBackplane& local, std::uint64_t node,
@@ -134,7 +128,8 @@ void Gateway::handle(const InterestChanged& event) {
     return touch(*group);
   }
   if (group == nullptr) {
-    auto added = std::make_shared<GatewayGroup>(context_, event.group, random_number());
+    auto added = std::make_shared<GatewayGroup>(context_, event.group,
+                                                static_cast<std::uint32_t>(random_number()));
     group = added.get();
     groups_.emplace(event.group, std::move(added));
     group->open();

@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "fnv1a.hpp"
+
 namespace voicechan::redis {
 namespace {
 
@@ -374,16 +376,7 @@ void GroupMirror::doubt(MonotonicTime now) {
 }
 
 std::uint64_t GroupMirror::hash_of(const MemberRecord& member) {
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
-  const auto add = [&hash](std::string_view bytes) {
-    for (const char byte : bytes) {
-      hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211u;
-    }
-  };
-  add(member.key);
-  add(voice_key(member.coming));
-  add(member.data);
-  return hash;
+  return fnv1a(member.data, fnv1a(voice_key(member.coming), fnv1a(member.key)));
 }
 
 DigestMessage GroupMirror::digest() const {

@@ -2,12 +2,12 @@
 #include <map>
 #include <utility>
 
+#include "redis/hex.hpp"
 #include "redis/redis_store_link.hpp"
 #include "redis/redis_store_pages.hpp"
 #include "redis/redis_store_records.hpp"
 #include "redis/redis_store_scripts.hpp"
 #include "store_answer.hpp"
-#include "voicechan/random.hpp"
 #include "voicechan/redis_store.hpp"
 
 namespace voicechan {
@@ -88,10 +88,7 @@ class RedisArchive final : public StoreArchive {
     for (const auto last : {counters.last_user, counters.last_channel, counters.last_invitation}) {
       if (last >= kMaxRedisId) return Errc::store_corrupt;
     }
-    KeyDigest bytes{};
-    system_random().fill(bytes.data(), bytes.size());
-    const std::string random = to_hex(bytes);
-    import_ = random.substr(0, 32);
+    import_ = random_hex();
     channel_totals_.clear();
     invitation_totals_.clear();
     return link_
@@ -99,7 +96,7 @@ class RedisArchive final : public StoreArchive {
               {key::kMeta, key::kUsers, key::kUserNames, key::kUserKeys, key::kChannels,
                key::kChannelTotals, key::kInvitations, key::kInvitationTotals, key::kRevoked,
                key::kRevokedByTime},
-              {kStoreFormat, random.substr(32), import_, text(counters.last_user),
+              {kStoreFormat, random_hex(), import_, text(counters.last_user),
                text(counters.last_channel), text(counters.last_invitation),
                text(counters.revocations)})
         .error();

@@ -27,12 +27,6 @@ constexpr std::chrono::milliseconds kStatusTime{100};
 /// For the last messages to leave.
 constexpr std::chrono::milliseconds kGoodbyeTime{50};
 
-std::uint64_t random_node() {
-  std::uint64_t node = 0;
-  system_random().fill(&node, sizeof node);
-  return node & redis::kNodeMask;
-}
-
 std::variant<RedisUrl, std::string> read_url(const std::string& text,
                                              const std::string& password_file = {}) {
   auto url = redis::parse_redis_url(text);
@@ -50,7 +44,7 @@ std::variant<RedisUrl, std::string> read_url(const std::string& text,
 class RedisBackplane::Impl final : private redis::NodeLease::Owner {
  public:
   Impl()
-      : node_(random_node()),
+      : node_(random_number() & redis::kNodeMask),
         nodes_(
             node_, [] { return std::chrono::steady_clock::now(); }, [this] { wake(); }) {}
 

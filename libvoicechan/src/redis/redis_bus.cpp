@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
-#include <random>
 #include <system_error>
 #include <utility>
 
 #include "redis/bus_header.hpp"
 #include "redis/redis_tls.hpp"
+#include "voicechan/random.hpp"
 
 namespace voicechan::redis {
 namespace {
@@ -19,11 +19,6 @@ constexpr milliseconds kMediaWorth{200};
 // The time in which a node that was cut off is back, or known to have left.
 constexpr milliseconds kFewerFor{2000};
 constexpr std::size_t kManyStreams = 16;
-
-std::uint64_t random_origin() {
-  std::random_device random;
-  return std::uint64_t{random()} << 32 | random();
-}
 
 std::vector<std::string> names_of(const std::vector<RedisUrl>& urls) {
   std::vector<std::string> names;
@@ -57,7 +52,7 @@ RedisBus::RedisBus(asio::io_context& io, Options options, Listener& listener,
     : io_(io),
       options_(std::move(options)),
       listener_(listener),
-      origin_(random_origin()),
+      origin_(random_number()),
       rendezvous_(names_of(options_.urls)),
       hearing_(options_.urls.size()),
       logged_problems_(options_.urls.size()),

@@ -12,6 +12,7 @@
 #include "channel_layer_inbox.hpp"
 #include "channel_layer_link.hpp"
 #include "channel_layer_location.hpp"
+#include "hex.hpp"
 #include "redis_tls.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/random.hpp"
@@ -34,24 +35,6 @@ bool is_voice_group(std::string_view group) {
 }
 bool is_in_layer(std::string_view group) {
   return is_voice_group(group) || room_of(group, kNotificationsPrefix);
-}
-
-std::string random_sender() {
-  constexpr char kDigits[] = "0123456789abcdef";
-  unsigned char bytes[16];
-  system_random().fill(bytes, sizeof bytes);
-  std::string sender(redis::kChannelEventSender);
-  for (const unsigned char byte : bytes) {
-    sender += kDigits[byte >> 4];
-    sender += kDigits[byte & 15];
-  }
-  return sender;
-}
-
-std::uint64_t random_node() {
-  std::uint64_t node = 0;
-  system_random().fill(&node, sizeof node);
-  return node;
 }
 
 /// That somebody wants a group, as long as this exists.
@@ -151,12 +134,12 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
  public:
   Impl(std::unique_ptr<Backplane> inner, const ChannelLayerLocation& location,
        const std::shared_ptr<asio::ssl::context>& tls, std::function<void(const std::string&)> log)
-      : inner_(inner ? std::move(inner) : std::make_unique<InProcessBackplane>(random_node())),
+      : inner_(inner ? std::move(inner) : std::make_unique<InProcessBackplane>(random_number())),
         cluster_(dynamic_cast<RedisBackplane*>(inner_.get())),
         name_("channel layer " + location.url.display()),
         channel_prefix_(location.prefix + "__group__"),
         format_(location.format),
-        sender_(random_sender()),
+        sender_(std::string(redis::kChannelEventSender) + redis::random_hex()),
         log_(std::move(log)),
         inbox_(std::make_shared<ChannelLayerInbox>([this] { wake(); })),
         link_(io_, location.url, tls, *this) {

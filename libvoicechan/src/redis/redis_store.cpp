@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "constant_time.hpp"
+#include "redis/hex.hpp"
 #include "redis/redis_store_link.hpp"
 #include "redis/redis_store_pages.hpp"
 #include "redis/redis_store_records.hpp"
 #include "redis/redis_store_scripts.hpp"
 #include "store_answer.hpp"
-#include "voicechan/random.hpp"
 
 namespace voicechan {
 namespace redis {
@@ -227,12 +227,6 @@ class RedisStore final : public Store {
   const std::unique_ptr<StoreLink> link_;
 };
 
-std::string random_id() {
-  KeyDigest bytes{};
-  system_random().fill(bytes.data(), bytes.size());
-  return to_hex(bytes).substr(0, 32);
-}
-
 /// Why a store with this meta cannot be served from; empty if it can.
 StoreLink::Failure refuse(const RedisReply& meta) {
   if (meta.elements.size() != 3) return {Errc::store_corrupt, {}};
@@ -266,7 +260,7 @@ RedisOpening<Store> open_redis_store(RedisStoreOptions options) {
   auto link = StoreLink::open(std::move(options), failure);
   if (link != nullptr) {
     const auto meta = link->run(script::prepare(), {key::kMeta, key::kUsers, key::kChannels},
-                                {kStoreFormat, random_id()});
+                                {kStoreFormat, random_hex()});
     failure = meta ? refuse(*meta) : link->explain(meta.error());
     if (meta && failure.error) failure = link->explain(failure.error, failure.reason);
     if (!failure.error) {

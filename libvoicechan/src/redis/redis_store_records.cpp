@@ -4,6 +4,8 @@
 #include <chrono>
 #include <limits>
 
+#include "redis/hex.hpp"
+
 namespace voicechan::redis {
 namespace {
 
@@ -72,16 +74,6 @@ std::optional<WallTime> parse_sortable(std::string_view text) noexcept {
     return std::nullopt;
   }
   return WallTime(std::chrono::microseconds(static_cast<std::int64_t>(shifted ^ kSign)));
-}
-
-std::string to_hex(const KeyDigest& digest) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : digest) {
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 0xFU];
-  }
-  return text;
 }
 
 std::optional<KeyDigest> parse_hex(std::string_view text) noexcept {

@@ -27,7 +27,6 @@ std::string to_decimal(WallTime time);
 std::string to_sortable(WallTime time);
 std::optional<WallTime> parse_sortable(std::string_view text) noexcept;
 
-std::string to_hex(const KeyDigest& digest);
 std::optional<KeyDigest> parse_hex(std::string_view text) noexcept;
 
 std::string to_record(const StoredUser& user);

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "redis/fnv1a.hpp"
+
 namespace voicechan::redis {
 
 /// The two instances of the bus that carry a topic, the first choice first; both the same if there
@@ -20,7 +22,7 @@ class Rendezvous {
  public:
   /// At least one name.
   explicit Rendezvous(const std::vector<std::string>& names) {
-    for (const auto& name : names) seeds_.push_back(hash(name, kBasis));
+    for (const auto& name : names) seeds_.push_back(hash(name, kFnvBasis));
   }
 
   TopicRanks rank(std::string_view topic) const noexcept {
@@ -43,12 +45,9 @@ class Rendezvous {
   std::uint64_t seed(std::size_t instance) const noexcept { return seeds_[instance]; }
 
  private:
-  // FNV-1a, and the finish of SplitMix64: nodes of other builds must agree, so no std::hash.
-  static constexpr std::uint64_t kBasis = 0xCBF29CE484222325;
-  static std::uint64_t hash(std::string_view text, std::uint64_t state) noexcept {
-    for (const char byte : text) {
-      state = (state ^ static_cast<unsigned char>(byte)) * 0x100000001B3;
-    }
+  // FNV-1a, and the finish of SplitMix64.
+  static std::uint64_t hash(std::string_view text, std::uint64_t basis) noexcept {
+    std::uint64_t state = fnv1a(text, basis);
     state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9;
     state = (state ^ state >> 27) * 0x94D049BB133111EB;
     return state ^ state >> 31;

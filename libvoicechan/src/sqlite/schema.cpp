@@ -137,6 +137,15 @@ std::error_code apply_migrations(Connection& db) {
 
 }  // namespace
 
+Result<Connection> open_file(const std::string& path, std::chrono::milliseconds patience) {
+  auto db = Connection::open(path, patience);
+  if (!db) return db;
+  const auto error = db->execute(
+      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+  if (error) return error;
+  return db;
+}
+
 std::error_code prepare_file(Connection& db, std::chrono::milliseconds patience) {
   const auto version = read_version(db);
   if (!version) return version.error();

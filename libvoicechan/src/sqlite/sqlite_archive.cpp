@@ -193,11 +193,8 @@ class SqliteArchive final : public StoreArchive {
 
 Result<std::unique_ptr<StoreArchive>> open_sqlite_archive(const std::string& path) {
   return answer([&]() -> Result<std::unique_ptr<StoreArchive>> {
-    auto db = Connection::open(path, kBusyTimeout);
+    auto db = sqlite::open_file(path, kBusyTimeout);
     if (!db) return db.error();
-    const auto error = db->execute(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
-    if (error) return error;
     if (const auto failure = sqlite::prepare_file(*db, kBusyTimeout)) return failure;
     return std::unique_ptr<StoreArchive>(std::make_unique<SqliteArchive>(*std::move(db)));
   });

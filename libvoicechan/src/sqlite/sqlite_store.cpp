@@ -24,6 +24,7 @@ namespace {
 using sqlite::CommitQueue;
 using sqlite::Connection;
 using sqlite::no_row;
+using sqlite::open_file;
 using sqlite::prepare_file;
 using sqlite::Query;
 using sqlite::Statement;
@@ -376,15 +377,6 @@ class SqliteStore final : public Store {
 /// A reader works on the page cache, so that a few are enough for any number of threads.
 constexpr std::size_t kReaders = 4;
 
-Result<Connection> connect(const std::string& path, const SqliteStoreOptions& options) {
-  auto db = Connection::open(path, options.busy_timeout);
-  if (!db) return db;
-  const auto error = db->execute(
-      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
-  if (error) return error;
-  return db;
-}
-
 /// True if the index of the write-ahead log is a file that nobody may change (`chattr +i`). SQLite
 /// would map it, and the kernel ends a process that writes to such a mapping.
 bool has_immutable_index(const std::string& path) noexcept {
@@ -415,14 +407,14 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
   options.busy_timeout = std::clamp(options.busy_timeout, std::chrono::milliseconds(0), kLongest);
   return answer([&]() -> Result<std::unique_ptr<Store>> {
     if (has_immutable_index(path)) return Errc::store_unavailable;
-    auto writer = connect(path, options);
+    auto writer = open_file(path, options.busy_timeout);
     if (!writer) return writer.error();
     if (const auto error = prepare_file(*writer, options.busy_timeout)) return error;
     if (const auto error = limit_size(*writer, options.max_bytes)) return error;
 
     std::vector<std::unique_ptr<Reader>> readers;
     for (std::size_t i = 0; i < kReaders; ++i) {
-      auto reader = connect(path, options);
+      auto reader = open_file(path, options.busy_timeout);
       if (!reader) return reader.error();
       if (const auto error = reader->execute("PRAGMA query_only = ON")) return error;
       readers.push_back(std::make_unique<Reader>(*std::move(reader)));
