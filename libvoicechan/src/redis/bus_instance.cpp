@@ -77,18 +77,7 @@ void BusInstance::send(const std::string& topic, const std::string& bytes) {
 
 void BusInstance::want(const std::string& topic, bool is_wanted) {
   topics_.want(topic, is_wanted);
-  send_due_commands();
-}
-
-void BusInstance::send_due_commands() {
-  if (!listener_.link.is_up()) return;
-  while (const auto* command = topics_.next()) {
-    auto& out = listener_.link.out();
-    append_command_head(out, 1 + command->topics.size());
-    append_argument(out, command->is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE");
-    for (const auto& topic : command->topics) append_argument(out, topic);
-    listener_.link.flush();
-  }
+  send_due(topics_, listener_.link);
 }
 
 void BusInstance::handle_publisher_up() {
@@ -133,7 +122,7 @@ void BusInstance::handle_published(const RedisReply& reply) {
 void BusInstance::handle_listener_up() {
   topics_.on_up();
   last_echo_ = probes_sent_;
-  send_due_commands();
+  send_due(topics_, listener_.link);
 }
 
 void BusInstance::handle_listener_down(const std::string& reason) {
@@ -161,7 +150,7 @@ void BusInstance::handle_push(RedisReply&& reply) {
   if (!topics_.acknowledge(is_subscribe, parts[1].text)) {
     return listener_.link.reconnect("it acknowledged what nobody asked");
   }
-  send_due_commands();
+  send_due(topics_, listener_.link);
   if (parts[1].text == probe_topic_) return report("");
   if (is_subscribe && parts[1].text != announcements_)
     owner_.on_acknowledged(index_, parts[1].text);
@@ -195,7 +184,7 @@ void BusInstance::tick(Clock::time_point now, bool is_late) {
   if (now >= next_probe_) {
     next_probe_ = now + kProbeEach;
     topics_.retry_refused();
-    send_due_commands();
+    send_due(topics_, listener_.link);
     if (publisher_.link.is_up() && listener_.link.is_up()) probe();
   }
   if (is_late || is_overdue_ || awaited_.empty() || now - awaited_.front().sent < kAnswerWithin) {

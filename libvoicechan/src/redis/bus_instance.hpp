@@ -125,7 +125,6 @@ class BusInstance {
   void handle_push(RedisReply&& reply);
   void handle_probe(std::string_view bytes);
 
-  void send_due_commands();
   void send(const std::string& topic, const std::string& bytes);
   void give_up_unanswered();
   void probe();

@@ -39,7 +39,7 @@ void ChannelLayerLink::start() {
 
 void ChannelLayerLink::want(const std::string& channel, bool is_wanted) {
   channels_.want(channel, is_wanted);
-  send_due_commands();
+  send_due(channels_, listener_.link);
 }
 
 bool ChannelLayerLink::can_publish() const {
@@ -54,17 +54,6 @@ bool ChannelLayerLink::publish(std::string_view channel, std::string_view bytes)
   publisher_.link.send({"PUBLISH", channel, bytes});
   unanswered_.push_back(Clock::now());
   return true;
-}
-
-void ChannelLayerLink::send_due_commands() {
-  if (!listener_.link.is_up()) return;
-  while (const auto* command = channels_.next()) {
-    auto& out = listener_.link.out();
-    append_command_head(out, 1 + command->topics.size());
-    append_argument(out, command->is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE");
-    for (const auto& channel : command->topics) append_argument(out, channel);
-    listener_.link.flush();
-  }
 }
 
 void ChannelLayerLink::handle_publisher_down(const std::string& reason) {
@@ -84,7 +73,7 @@ void ChannelLayerLink::handle_listener_up() {
   is_pinged_ = false;
   channels_.on_up();
   owner_.on_listener_up();
-  send_due_commands();
+  send_due(channels_, listener_.link);
   note(problems_.listener, {});
 }
 
@@ -112,7 +101,7 @@ void ChannelLayerLink::handle_push(RedisReply&& reply) {
   if (!channels_.acknowledge(is_subscribe, parts[1].text)) {
     return listener_.link.reconnect("it acknowledged what nobody asked");
   }
-  send_due_commands();
+  send_due(channels_, listener_.link);
   if (is_subscribe) note(problems_.subscribe, {});
   if (is_subscribed(parts[1].text)) owner_.on_subscribed(parts[1].text);
 }
@@ -129,7 +118,7 @@ void ChannelLayerLink::schedule_check() {
 void ChannelLayerLink::check() {
   const auto now = Clock::now();
   channels_.retry_refused();
-  send_due_commands();
+  send_due(channels_, listener_.link);
   if (!unanswered_.empty() && now - unanswered_.front() >= kGivenUpAfter) {
     publisher_.link.reconnect("it does not answer");
   }

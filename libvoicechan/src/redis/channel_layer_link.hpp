@@ -79,7 +79,6 @@ class ChannelLayerLink {
   void handle_listener_up();
   void handle_listener_down(const std::string& reason);
   void handle_push(RedisReply&& reply);
-  void send_due_commands();
   void schedule_check();
   void check();
   /// What is wrong, or not any more, in one of `problems_`.

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "redis/redis_introduction.hpp"
+
 namespace voicechan::redis {
 namespace {
 
@@ -13,26 +15,13 @@ using asio::ip::tcp;
 /// many requests must not have all of its threads wait.
 constexpr int kPatienceDivisor = 10;
 
-std::optional<asio::ssl::context> make_tls(const RedisUrl& url) {
-  if (!url.is_tls) return std::nullopt;
-  asio::ssl::context context(asio::ssl::context::tls_client);
-  context.set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
-  if (url.ca_file.empty()) {
-    context.set_default_verify_paths();
-  } else {
-    context.load_verify_file(url.ca_file);
-  }
-  return context;
-}
-
 void append(std::string& out, std::initializer_list<std::string_view> arguments) {
   for (const std::string_view argument : arguments) append_argument(out, argument);
 }
 
 }  // namespace
 
-RedisClient::RedisClient(Options options)
-    : options_(std::move(options)), tls_(make_tls(options_.url)) {
+RedisClient::RedisClient(Options options) : options_(std::move(options)) {
   thread_ = std::thread([this] { run_loop(); });
 }
 
@@ -145,7 +134,7 @@ void RedisClient::give_up(const CallPointer& call) {
 void RedisClient::open() {
   const auto generation = ++generation_;
   state_ = State::opening;
-  stream_ = std::make_shared<RedisStream>(io_, tls_ ? &*tls_ : nullptr);
+  stream_ = std::make_shared<RedisStream>(io_, options_.tls.get());
   reader_ = std::make_unique<RedisReplyReader>();
   opening_deadline_.expires_after(options_.timeout);
   opening_deadline_.async_wait([this, generation](std::error_code error) {
@@ -158,30 +147,23 @@ void RedisClient::open() {
       [this, generation](std::error_code error, const tcp::resolver::results_type& addresses) {
         if (generation != generation_) return;
         if (error) return lose("the host cannot be found: " + error.message(), true);
-        stream_->async_open(addresses, options_.url.host,
-                            [this, generation, stream = stream_](std::error_code failure) {
-                              if (generation != generation_) return;
-                              if (failure) return lose(failure.message(), true);
-                              greet();
-                            });
+        const auto greet_if_open = [this, generation, stream = stream_](std::error_code failure) {
+          if (generation != generation_) return;
+          if (failure) return lose(failure.message(), true);
+          greet();
+        };
+        stream_->async_connect(addresses, [this, generation, stream = stream_,
+                                           greet_if_open](std::error_code failure) {
+          if (failure || generation != generation_) return greet_if_open(failure);
+          stream->async_handshake(options_.url.host, greet_if_open);
+        });
       });
 }
 
 void RedisClient::greet() {
-  const auto& url = options_.url;
-  greeting_replies_ = 0;
-  const auto add = [this](std::initializer_list<std::string_view> arguments) {
-    append_command(unsent_, arguments);
-    ++greeting_replies_;
-  };
   unsent_.clear();
   sending_.clear();
-  if (!url.user.empty()) {
-    add({"AUTH", url.user, url.password});
-  } else if (!url.password.empty()) {
-    add({"AUTH", url.password});
-  }
-  if (url.database != 0) add({"SELECT", std::to_string(url.database)});
+  greeting_replies_ = append_introduction(unsent_, options_.url);
   if (!options_.greeting.empty()) {
     append_command_head(unsent_, options_.greeting.size());
     for (const std::string& argument : options_.greeting) append_argument(unsent_, argument);
@@ -241,8 +223,7 @@ void RedisClient::take_replies() {
 void RedisClient::take_greeting_reply(const RedisReply& reply) {
   const bool is_last = --greeting_replies_ == 0;
   const bool is_for_owner = is_last && !options_.greeting.empty();
-  std::string problem =
-      reply.is_error() ? reply.text.substr(0, reply.text.find(", with args")) : std::string();
+  std::string problem = reply.is_error() ? refusal_of(reply) : std::string();
   if (is_for_owner && options_.check_greeting) problem = options_.check_greeting(reply);
   if (!problem.empty()) return lose(problem, true);
   if (is_last) welcome();

@@ -36,6 +36,8 @@ class RedisClient {
  public:
   struct Options {
     RedisUrl url;
+    /// As `make_tls_context` has made it of the URL.
+    std::shared_ptr<asio::ssl::context> tls;
     /// No call waits longer, and none much longer than a tenth of that while the server is known
     /// to be away.
     std::chrono::milliseconds timeout{1000};
@@ -49,7 +51,7 @@ class RedisClient {
     std::function<void(std::string_view reason)> on_change;
   };
 
-  /// Throws std::system_error if there can be no thread, or the file of `ca` cannot be used.
+  /// Throws std::system_error if there can be no thread.
   explicit RedisClient(Options options);
   /// No call may be under way.
   ~RedisClient();
@@ -100,7 +102,6 @@ class RedisClient {
   const Options options_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  std::optional<asio::ssl::context> tls_;
 
   // Of thread_. Handlers of a connection that was given up are told by the generation.
   State state_ = State::closed;

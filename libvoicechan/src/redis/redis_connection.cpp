@@ -1,12 +1,8 @@
 #include "redis/redis_connection.hpp"
 
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
 
-#include <asio/connect.hpp>
 #include <asio/post.hpp>
-#include <asio/ssl/host_name_verification.hpp>
-#include <asio/write.hpp>
 #include <system_error>
 #include <utility>
 
@@ -50,13 +46,13 @@ std::shared_ptr<RedisConnection> RedisConnection::open(asio::io_context& io, con
 RedisConnection::RedisConnection(asio::io_context& io, const RedisUrl& url,
                                  std::shared_ptr<asio::ssl::context> tls,
                                  const RedisReplyLimits& limits, Owner& owner)
-    : owner_(&owner), url_(url), tls_(std::move(tls)), resolver_(io), hold_(io), reader_(limits) {
-  if (tls_) {
-    tls_stream_.emplace(asio::ip::tcp::socket(io), *tls_);
-  } else {
-    socket_.emplace(io);
-  }
-}
+    : owner_(&owner),
+      url_(url),
+      tls_(std::move(tls)),
+      resolver_(io),
+      stream_(io, tls_.get()),
+      hold_(io),
+      reader_(limits) {}
 
 void RedisConnection::start() {
   std::error_code error;
@@ -76,39 +72,26 @@ void RedisConnection::start() {
 }
 
 void RedisConnection::connect(const asio::ip::tcp::resolver::results_type& endpoints) {
-  asio::async_connect(socket(), endpoints,
-                      [self = shared_from_this()](const std::error_code& failure, const auto&) {
-                        if (self->owner_ == nullptr) return;
-                        if (failure) return self->fail("cannot connect: " + failure.message());
-                        self->handle_connected();
-                      });
+  stream_.async_connect(endpoints, [self = shared_from_this()](const std::error_code& failure) {
+    if (self->owner_ == nullptr) return;
+    if (failure) return self->fail("cannot connect: " + failure.message());
+    self->handle_connected();
+  });
 }
 
 void RedisConnection::handle_connected() {
   std::error_code ignored;
-  socket().set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket().set_option(asio::socket_base::keep_alive(true), ignored);
-  set_option(socket(), TCP_USER_TIMEOUT, kUserTimeoutMs);
-  set_option(socket(), TCP_KEEPIDLE, kKeepAliveIdleSeconds);
-  set_option(socket(), TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
-  set_option(socket(), TCP_KEEPCNT, kKeepAliveProbes);
-  if (!tls_stream_) {
-    owner_->on_connected();
-    if (owner_ != nullptr) read();
-    return;
-  }
-  std::error_code error;
-  (void)asio::ip::make_address(url_.host, error);
-  const bool is_name = static_cast<bool>(error);
-  if (is_name) SSL_set_tlsext_host_name(tls_stream_->native_handle(), url_.host.c_str());
-  tls_stream_->set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
-  tls_stream_->async_handshake(asio::ssl::stream_base::client,
-                               [self = shared_from_this()](const std::error_code& failure) {
-                                 if (self->owner_ == nullptr) return;
-                                 if (failure) return self->fail("TLS failed: " + failure.message());
-                                 self->owner_->on_connected();
-                                 if (self->owner_ != nullptr) self->read();
-                               });
+  stream_.socket().set_option(asio::socket_base::keep_alive(true), ignored);
+  set_option(stream_.socket(), TCP_USER_TIMEOUT, kUserTimeoutMs);
+  set_option(stream_.socket(), TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  set_option(stream_.socket(), TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+  set_option(stream_.socket(), TCP_KEEPCNT, kKeepAliveProbes);
+  stream_.async_handshake(url_.host, [self = shared_from_this()](const std::error_code& failure) {
+    if (self->owner_ == nullptr) return;
+    if (failure) return self->fail("TLS failed: " + failure.message());
+    self->owner_->on_connected();
+    if (self->owner_ != nullptr) self->read();
+  });
 }
 
 void RedisConnection::read() {
@@ -117,11 +100,7 @@ void RedisConnection::read() {
     if (failure) return self->fail("connection lost: " + failure.message());
     self->handle_read(size);
   };
-  if (tls_stream_) {
-    tls_stream_->async_read_some(asio::buffer(in_), std::move(handler));
-  } else {
-    socket_->async_read_some(asio::buffer(in_), std::move(handler));
-  }
+  stream_.async_read_some(asio::buffer(in_), std::move(handler));
 }
 
 void RedisConnection::handle_read(std::size_t size) {
@@ -162,11 +141,7 @@ void RedisConnection::write() {
     if (failure) return self->fail("connection lost: " + failure.message());
     self->handle_written();
   };
-  if (tls_stream_) {
-    asio::async_write(*tls_stream_, asio::buffer(writing_), std::move(handler));
-  } else {
-    asio::async_write(*socket_, asio::buffer(writing_), std::move(handler));
-  }
+  stream_.async_write(asio::buffer(writing_), std::move(handler));
 }
 
 void RedisConnection::handle_written() {
@@ -179,8 +154,7 @@ void RedisConnection::close() {
   owner_ = nullptr;
   resolver_.cancel();
   hold_.cancel();
-  std::error_code ignored;
-  socket().close(ignored);
+  stream_.close();
 }
 
 void RedisConnection::fail(const std::string& reason) {

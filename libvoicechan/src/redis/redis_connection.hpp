@@ -4,14 +4,13 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ssl/context.hpp>
-#include <asio/ssl/stream.hpp>
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "redis/redis_reply.hpp"
+#include "redis/redis_stream.hpp"
 #include "redis/redis_url.hpp"
 
 namespace voicechan::redis {
@@ -60,14 +59,11 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   void handle_written();
   void fail(const std::string& reason);
 
-  asio::ip::tcp::socket& socket() { return tls_stream_ ? tls_stream_->next_layer() : *socket_; }
-
   Owner* owner_;
   const RedisUrl url_;
   const std::shared_ptr<asio::ssl::context> tls_;
   asio::ip::tcp::resolver resolver_;
-  std::optional<asio::ip::tcp::socket> socket_;
-  std::optional<asio::ssl::stream<asio::ip::tcp::socket>> tls_stream_;
+  RedisStream stream_;
   asio::steady_timer hold_;
   RedisReplyReader reader_;
   std::string out_;

@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "redis/redis_introduction.hpp"
+
 namespace voicechan::redis {
 namespace {
 
@@ -55,20 +57,8 @@ void RedisLink::connect() {
 
 void RedisLink::on_connected() {
   state_ = State::introducing;
-  awaited_replies_ = 1;
   auto& out = connection_->out();
-  if (!url_.password.empty() || !url_.user.empty()) {
-    ++awaited_replies_;
-    if (url_.user.empty()) {
-      append_command(out, {"AUTH", url_.password});
-    } else {
-      append_command(out, {"AUTH", url_.user, url_.password});
-    }
-  }
-  if (url_.database != 0) {
-    ++awaited_replies_;
-    append_command(out, {"SELECT", std::to_string(url_.database)});
-  }
+  awaited_replies_ = append_introduction(out, url_) + 1;
   append_command(out, {"PING"});
   connection_->flush();
 }
@@ -77,8 +67,7 @@ void RedisLink::on_reply(RedisReply&& reply) {
   if (state_ == State::up) {
     listener_.on_reply(std::move(reply));
   } else if (reply.is_error()) {
-    // Of a command that it does not know it repeats the arguments: a password.
-    reconnect("it refused us: " + reply.text.substr(0, reply.text.find(", with args")));
+    reconnect("it refused us: " + refusal_of(reply));
   } else if (--awaited_replies_ == 0) {
     timer_.cancel();
     state_ = State::up;
@@ -95,6 +84,16 @@ void RedisLink::on_closed(const std::string& reason) {
     if (!cancelled && !alive.expired()) connect();
   });
   listener_.on_down(reason);
+}
+
+void send_due(TopicReconciler& topics, RedisLink& link) {
+  if (!link.is_up()) return;
+  while (const auto* command = topics.next()) {
+    append_command_head(link.out(), 1 + command->topics.size());
+    append_argument(link.out(), command->is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE");
+    for (const auto& topic : command->topics) append_argument(link.out(), topic);
+    link.flush();
+  }
 }
 
 }  // namespace voicechan::redis

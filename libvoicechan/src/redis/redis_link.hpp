@@ -14,6 +14,7 @@
 #include "redis/redis_connection.hpp"
 #include "redis/redis_reply.hpp"
 #include "redis/redis_url.hpp"
+#include "redis/topic_reconciler.hpp"
 
 namespace voicechan::redis {
 
@@ -75,9 +76,12 @@ class RedisLink final : private RedisConnection::Owner {
   asio::steady_timer timer_;
   Backoff backoff_;
   State state_ = State::idle;
-  int awaited_replies_ = 0;  // to what introduces us
+  std::size_t awaited_replies_ = 0;  // to what introduces us
   std::chrono::steady_clock::time_point up_since_;
   const std::shared_ptr<char> alive_ = std::make_shared<char>();  // handlers that outlive us look
 };
+
+/// Sends what subscriptions there are to be asked for, if the link of a subscriber is up.
+void send_due(TopicReconciler& topics, RedisLink& link);
 
 }  // namespace voicechan::redis

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "redis/redis_tls.hpp"
+
 namespace voicechan::redis {
 namespace {
 
@@ -64,12 +66,18 @@ std::unique_ptr<StoreLink> StoreLink::open(RedisStoreOptions options, Failure& f
   }
   failure.reason = load_password(url);
   if (!failure.reason.empty()) return nullptr;
+  auto tls = make_tls_context(url);
+  if (auto* problem = std::get_if<std::string>(&tls)) {
+    failure.reason = std::move(*problem);
+    return nullptr;
+  }
 
   try {
     std::unique_ptr<StoreLink> link(new StoreLink(std::move(options)));
     link->display_ = url.display();
     RedisClient::Options client;
     client.url = url;
+    client.tls = std::get<0>(std::move(tls));
     client.timeout = link->options_.timeout;
     client.greeting = {"HMGET", std::string(key::kMeta), "format", "id", "import"};
     client.check_greeting = [&self = *link](const RedisReply& reply) {

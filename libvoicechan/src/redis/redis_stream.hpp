@@ -9,28 +9,44 @@
 #include <string>
 #include <utility>
 
-#include "redis/redis_url.hpp"
-
 namespace voicechan::redis {
 
-/// A TCP connection to a Redis server, with TLS in it if its URL wants that. One thread at a time.
+/// A TCP connection to a Redis server, with TLS in it if there is a context (`make_tls_context`).
+/// It must live until its handlers have been called. One thread at a time.
 class RedisStream {
  public:
-  /// `context` is null without TLS.
+  using Socket = asio::ip::tcp::socket;
+
   RedisStream(asio::io_context& io, asio::ssl::context* context) : socket_(io) {
     if (context != nullptr) tls_.emplace(socket_, *context);
   }
 
-  /// Connects to the first of `addresses` that answers, and shakes hands.
+  Socket& socket() noexcept { return socket_; }
+
+  /// Connects to the first of `addresses` that answers.
   template <class Addresses, class Handler>
-  void async_open(const Addresses& addresses, const std::string& host, Handler handler) {
+  void async_connect(const Addresses& addresses, Handler handler) {
     asio::async_connect(socket_, addresses,
-                        [this, host, handler = std::move(handler)](
+                        [this, handler = std::move(handler)](
                             std::error_code error, const asio::ip::tcp::endpoint&) mutable {
-                          if (!error) prepare(host, error);
-                          if (error || !tls_) return handler(error);
-                          tls_->async_handshake(asio::ssl::stream_base::client, std::move(handler));
+                          if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
+                          handler(error);
                         });
+  }
+
+  /// Once connected; without TLS `handler` is called at once. The server's certificate is to be of
+  /// this name or address.
+  template <class Handler>
+  void async_handshake(const std::string& host, Handler handler) {
+    if (!tls_) return handler(std::error_code());
+    std::error_code error;
+    tls_->set_verify_callback(asio::ssl::host_name_verification(host), error);
+    if (error) return handler(error);
+    // Not for addresses, which have no place in it (RFC 6066).
+    std::error_code is_name;
+    (void)asio::ip::make_address(host, is_name);
+    if (is_name) SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+    tls_->async_handshake(asio::ssl::stream_base::client, std::move(handler));
   }
 
   template <class Handler>
@@ -51,20 +67,8 @@ class RedisStream {
   }
 
  private:
-  void prepare(const std::string& host, std::error_code& error) {
-    socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    if (!tls_ || error) return;
-    tls_->set_verify_mode(asio::ssl::verify_peer, error);
-    if (error) return;
-    tls_->set_verify_callback(asio::ssl::host_name_verification(host), error);
-    // Not for addresses, which have no place in it (RFC 6066).
-    std::error_code is_name;
-    asio::ip::make_address(host, is_name);
-    if (is_name) SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
-  }
-
-  asio::ip::tcp::socket socket_;
-  std::optional<asio::ssl::stream<asio::ip::tcp::socket&>> tls_;
+  Socket socket_;
+  std::optional<asio::ssl::stream<Socket&>> tls_;
 };
 
 }  // namespace voicechan::redis
