@@ -12,6 +12,7 @@
 #include "health_report.hpp"
 #include "json_views.hpp"
 #include "metrics.hpp"
+#include "paging.hpp"
 #include "rest_api.hpp"
 #include "worker.hpp"
 
@@ -20,8 +21,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxPageSize = 1000;
-constexpr std::size_t kDefaultPageSize = 100;
 // A worker comes to a question within milliseconds.
 constexpr std::chrono::seconds kPatience{2};
 constexpr std::chrono::milliseconds kLookAtPhase{50};
@@ -49,13 +48,11 @@ bool parse(std::string_view text, Number& number) {
 std::optional<std::size_t> read_limit(const Route& route) {
   const auto text = route.parameter("limit");
   if (!text) return kDefaultPageSize;
-  std::size_t limit = 0;
-  if (!parse(*text, limit) || limit < 1 || limit > kMaxPageSize) return std::nullopt;
-  return limit;
+  return parse_limit(*text);
 }
 
 HttpResponse make_bad_limit_response() {
-  return make_field_errors_response({{"limit", "An integer from 1 to 1000 is required."}});
+  return make_field_errors_response({{"limit", kNotALimit}});
 }
 
 /// Where a session is: "<worker>-<its number there>".
@@ -126,12 +123,11 @@ HttpResponse AdminApi::handle(const HttpRequest& request, const Route& route,
 }
 
 HttpResponse AdminApi::show_metrics() const {
-  const Metrics metrics(counters_of(sources_.workers), sources_.store, sources_.key_guard,
-                        sources_.backplane, sources_.max_held_bytes, sources_.cluster,
-                        sources_.channel_layer);
   HttpResponse response;
-  response.fields = {{"Content-Type", std::string(Metrics::kContentType)}};
-  response.body = metrics.render();
+  response.fields = {{"Content-Type", kMetricsContentType}};
+  response.body = render_metrics({counters_of(sources_.workers), sources_.store, sources_.key_guard,
+                                  sources_.backplane, sources_.max_held_bytes, sources_.cluster,
+                                  sources_.channel_layer});
   return response;
 }
 

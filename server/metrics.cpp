@@ -1,6 +1,5 @@
 #include "metrics.hpp"
 
-#include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
@@ -85,30 +84,21 @@ std::string label_of_close(std::size_t index) {
   return index < kCountedCloseCodes.size() ? std::to_string(kCountedCloseCodes[index]) : "other";
 }
 
-}  // namespace
-
-class Metrics::Collector final : public prometheus::Collectable {
+class Collector {
  public:
-  Collector(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
-            const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
-            const RedisBackplane* cluster, const RedisChannelLayer* channel_layer)
-      : workers_(std::move(workers)),
-        store_(&store),
-        key_guard_(&key_guard),
-        backplane_(&backplane),
-        max_held_bytes_(max_held_bytes),
-        cluster_(cluster),
-        channel_layer_(channel_layer) {}
+  explicit Collector(const MetricSources& sources) : sources_(sources) {}
 
-  std::vector<MetricFamily> Collect() const override {
+  std::vector<MetricFamily> collect() const {
     Families families;
     collect_connections(families);
     collect_rooms(families);
     collect_traffic(families);
     collect_delays(families);
     collect_credentials_and_store(families);
-    if (cluster_ != nullptr) collect_bus(families, cluster_->status());
-    if (channel_layer_ != nullptr) collect_channel_layer(families, channel_layer_->status());
+    if (sources_.cluster != nullptr) collect_bus(families, sources_.cluster->status());
+    if (sources_.channel_layer != nullptr) {
+      collect_channel_layer(families, sources_.channel_layer->status());
+    }
     collect_process(families);
     return families.take();
   }
@@ -117,7 +107,7 @@ class Metrics::Collector final : public prometheus::Collectable {
   template <class Get>
   std::uint64_t sum(Get get) const {
     std::uint64_t total = 0;
-    for (const WorkerCounters* worker : workers_) total += get(*worker).value();
+    for (const WorkerCounters* worker : sources_.workers) total += get(*worker).value();
     return total;
   }
 
@@ -158,8 +148,8 @@ class Metrics::Collector final : public prometheus::Collectable {
   }
 
   void collect_rooms(Families& families) const {
-    const RoomTotals voice = backplane_->voice_presence().totals();
-    const RoomTotals signaling = backplane_->presence().totals();
+    const RoomTotals voice = sources_.backplane.voice_presence().totals();
+    const RoomTotals signaling = sources_.backplane.presence().totals();
     families.gauge("voicechan_rooms", "Rooms that somebody is in.")
         .add(std::uint64_t{voice.rooms}, {{"kind", "voice"}})
         .add(std::uint64_t{signaling.rooms}, {{"kind", "signaling"}});
@@ -198,35 +188,36 @@ class Metrics::Collector final : public prometheus::Collectable {
                "complete.")
         .add(sum([](Counters all) -> auto& { return all.held_bytes; }));
     families.gauge("voicechan_max_held_bytes", "The bound of voicechan_held_bytes.")
-        .add(std::uint64_t{max_held_bytes_});
+        .add(std::uint64_t{sources_.max_held_bytes});
   }
 
   void collect_delays(Families& families) const {
     families.histogram("voicechan_delivery_latency_seconds",
                        "From the arrival of an audio message until nothing waits for one of its "
                        "listeners on the same worker; one message of 64.");
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-      families.add(workers_[i]->delivery_latency, {{"worker", std::to_string(i)}});
+    for (std::size_t i = 0; i < sources_.workers.size(); ++i) {
+      families.add(sources_.workers[i]->delivery_latency, {{"worker", std::to_string(i)}});
     }
     families.histogram("voicechan_loop_lag_seconds",
                        "How late a worker's event loop comes to a timer.");
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-      families.add(workers_[i]->loop_lag, {{"worker", std::to_string(i)}});
+    for (std::size_t i = 0; i < sources_.workers.size(); ++i) {
+      families.add(sources_.workers[i]->loop_lag, {{"worker", std::to_string(i)}});
     }
   }
 
   void collect_credentials_and_store(Families& families) const {
     families.counter("voicechan_auth_failures_total",
                      "Credentials refused, and requests without one.");
-    key_guard_->for_each_failure([&](std::string_view reason, std::uint64_t count) {
+    sources_.key_guard.for_each_failure([&](std::string_view reason, std::uint64_t count) {
       families.add(count, {{"reason", std::string(reason)}});
     });
     families.histogram("voicechan_store_latency_seconds",
                        "How long the operations of the database took that there were.");
     for (std::size_t i = 0; i < MeteredStore::kOperations; ++i) {
       const auto operation = static_cast<MeteredStore::Operation>(i);
-      if (store_->latency(operation).is_empty()) continue;  // some are of the command line only
-      families.add(store_->latency(operation),
+      // Some are of the command line only.
+      if (sources_.store.latency(operation).is_empty()) continue;
+      families.add(sources_.store.latency(operation),
                    {{"operation", std::string(MeteredStore::name_of(operation))}});
     }
     families.counter("voicechan_store_failures_total",
@@ -234,7 +225,7 @@ class Metrics::Collector final : public prometheus::Collectable {
                      "(unavailable), another process has it locked, or it is corrupt.");
     for (std::size_t i = 0; i < MeteredStore::kFailures; ++i) {
       const auto failure = static_cast<MeteredStore::Failure>(i);
-      families.add(store_->failures(failure),
+      families.add(sources_.store.failures(failure),
                    {{"reason", std::string(MeteredStore::name_of(failure))}});
     }
   }
@@ -303,25 +294,13 @@ class Metrics::Collector final : public prometheus::Collectable {
         .add(std::uint64_t{usage.max_descriptors});
   }
 
-  const std::vector<const WorkerCounters*> workers_;
-  const MeteredStore* const store_;
-  const KeyGuard* const key_guard_;
-  Backplane* const backplane_;
-  const std::size_t max_held_bytes_;
-  const RedisBackplane* const cluster_;
-  const RedisChannelLayer* const channel_layer_;
+  const MetricSources& sources_;
 };
 
-Metrics::Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
-                 const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
-                 const RedisBackplane* cluster, const RedisChannelLayer* channel_layer)
-    : collector_(std::make_unique<Collector>(std::move(workers), store, key_guard, backplane,
-                                             max_held_bytes, cluster, channel_layer)) {}
+}  // namespace
 
-Metrics::~Metrics() = default;
-
-std::string Metrics::render() const {
-  return prometheus::TextSerializer().Serialize(collector_->Collect());
+std::string render_metrics(const MetricSources& sources) {
+  return prometheus::TextSerializer().Serialize(Collector(sources).collect());
 }
 
 }  // namespace voicechan::server

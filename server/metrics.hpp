@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -13,23 +13,20 @@
 
 namespace voicechan::server {
 
-/// What `/metrics` shows, in the text format of Prometheus (version 0.0.4). The numbers of all
-/// workers are added up when they are asked for. Thread-safe.
-class Metrics {
- public:
-  /// All of them must outlive it. `max_held_bytes` is of the process; `cluster` and
-  /// `channel_layer` may be null.
-  Metrics(std::vector<const WorkerCounters*> workers, const MeteredStore& store,
-          const KeyGuard& key_guard, Backplane& backplane, std::size_t max_held_bytes,
-          const RedisBackplane* cluster, const RedisChannelLayer* channel_layer);
-  ~Metrics();
-
-  static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
-  std::string render() const;
-
- private:
-  class Collector;
-  std::unique_ptr<Collector> collector_;
+/// Where the numbers of `/metrics` are; all of it is thread-safe.
+struct MetricSources {
+  std::vector<const WorkerCounters*> workers;  // are added up
+  const MeteredStore& store;
+  const KeyGuard& key_guard;
+  Backplane& backplane;
+  std::size_t max_held_bytes;              // of the process
+  const RedisBackplane* cluster;           // null: this process is alone
+  const RedisChannelLayer* channel_layer;  // null: there is none
 };
+
+inline constexpr const char* kMetricsContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What `/metrics` shows, in the text format of Prometheus (version 0.0.4).
+std::string render_metrics(const MetricSources& sources);
 
 }  // namespace voicechan::server

@@ -9,6 +9,7 @@
 #include "credential_error.hpp"
 #include "header_tokens.hpp"
 #include "json_views.hpp"
+#include "paging.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -16,8 +17,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kChannelsPath = "/api/voice_channels/voice_channels/";
-constexpr std::size_t kMaxPageSize = 1000;
-constexpr std::size_t kDefaultPageSize = 100;  // with `after` alone
 constexpr std::string_view kRequired = "This field is required.";
 constexpr std::string_view kNull = "This field may not be null.";
 constexpr std::string_view kNotAString = "Not a valid string.";
@@ -96,14 +95,11 @@ PageAsked read_page(const Route& route, std::vector<FieldError>& errors) {
     const auto id = parse_digits(*after);
     if (!id) errors.emplace_back("after", kNotAnId);
     page.after = id.value_or(0);
-    page.limit = kDefaultPageSize;
+    page.limit = kDefaultPageSize;  // with `after` alone
   }
   if (limit) {
-    const auto number = parse_digits(*limit);
-    if (!number || *number < 1 || *number > static_cast<std::int64_t>(kMaxPageSize)) {
-      errors.emplace_back("limit", "An integer from 1 to 1000 is required.");
-    }
-    page.limit = static_cast<std::size_t>(number.value_or(0));
+    page.limit = parse_limit(*limit);
+    if (!page.limit) errors.emplace_back("limit", kNotALimit);
   }
   return page;
 }
@@ -265,18 +261,7 @@ HttpResponse RestApi::answer(const Identity& user, const HttpRequest& request, c
       return list_ice_servers(user);
     case Endpoint::trace:
       return show_trace(user, *route.room);
-    case Endpoint::voice_socket:
-    case Endpoint::signaling_socket:
-    case Endpoint::notifications_socket:
-    case Endpoint::livez:
-    case Endpoint::readyz:
-    case Endpoint::schema:
-    case Endpoint::websocket_schema:
-    case Endpoint::metrics:
-    case Endpoint::health:
-    case Endpoint::admin_rooms:
-    case Endpoint::admin_sessions:
-    case Endpoint::admin_kick:
+    default:  // what has no user, which does not come here
       break;
   }
   return make_detail_response(404, "Not found.");

@@ -157,90 +157,61 @@ std::optional<Route> find_endpoint(const std::vector<std::string>& segments) {
   return std::nullopt;
 }
 
+enum class EndpointKind { api, websocket, health, admin };
+
+struct EndpointTraits {
+  EndpointKind kind;
+  std::string_view methods;
+};
+
+EndpointTraits traits_of(Endpoint endpoint) noexcept {
+  constexpr std::string_view kReads = "GET, HEAD, OPTIONS";
+  constexpr std::string_view kPosts = "OPTIONS, POST";
+  switch (endpoint) {
+    case Endpoint::channels:
+      return {EndpointKind::api, "GET, HEAD, OPTIONS, POST"};
+    case Endpoint::invite:
+      return {EndpointKind::api, kPosts};
+    case Endpoint::channel:
+    case Endpoint::channel_members:
+    case Endpoint::ice_servers:
+    case Endpoint::trace:
+    case Endpoint::schema:
+    case Endpoint::websocket_schema:
+      return {EndpointKind::api, kReads};
+    case Endpoint::voice_socket:
+    case Endpoint::signaling_socket:
+    case Endpoint::notifications_socket:
+      return {EndpointKind::websocket, kReads};
+    case Endpoint::livez:
+    case Endpoint::readyz:
+      return {EndpointKind::health, kReads};
+    case Endpoint::metrics:
+    case Endpoint::health:
+    case Endpoint::admin_rooms:
+    case Endpoint::admin_sessions:
+      return {EndpointKind::admin, kReads};
+    case Endpoint::admin_kick:
+      return {EndpointKind::admin, kPosts};
+  }
+  return {EndpointKind::api, {}};
+}
+
 }  // namespace
 
 bool is_websocket(Endpoint endpoint) noexcept {
-  switch (endpoint) {
-    case Endpoint::channels:
-    case Endpoint::channel:
-    case Endpoint::channel_members:
-    case Endpoint::invite:
-    case Endpoint::ice_servers:
-    case Endpoint::trace:
-    case Endpoint::livez:
-    case Endpoint::readyz:
-    case Endpoint::schema:
-    case Endpoint::websocket_schema:
-    case Endpoint::metrics:
-    case Endpoint::health:
-    case Endpoint::admin_rooms:
-    case Endpoint::admin_sessions:
-    case Endpoint::admin_kick:
-      return false;
-    case Endpoint::voice_socket:
-    case Endpoint::signaling_socket:
-    case Endpoint::notifications_socket:
-      return true;
-  }
-  return false;
+  return traits_of(endpoint).kind == EndpointKind::websocket;
 }
 
 bool is_health(Endpoint endpoint) noexcept {
-  return endpoint == Endpoint::livez || endpoint == Endpoint::readyz;
+  return traits_of(endpoint).kind == EndpointKind::health;
 }
 
 bool is_admin(Endpoint endpoint) noexcept {
-  switch (endpoint) {
-    case Endpoint::channels:
-    case Endpoint::channel:
-    case Endpoint::channel_members:
-    case Endpoint::invite:
-    case Endpoint::ice_servers:
-    case Endpoint::trace:
-    case Endpoint::voice_socket:
-    case Endpoint::signaling_socket:
-    case Endpoint::notifications_socket:
-    case Endpoint::livez:
-    case Endpoint::readyz:
-    case Endpoint::schema:
-    case Endpoint::websocket_schema:
-      return false;
-    case Endpoint::metrics:
-    case Endpoint::health:
-    case Endpoint::admin_rooms:
-    case Endpoint::admin_sessions:
-    case Endpoint::admin_kick:
-      return true;
-  }
-  return false;
+  return traits_of(endpoint).kind == EndpointKind::admin;
 }
 
-std::string_view allowed_methods(Endpoint endpoint) noexcept {
-  switch (endpoint) {
-    case Endpoint::channels:
-      return "GET, HEAD, OPTIONS, POST";
-    case Endpoint::invite:
-    case Endpoint::admin_kick:
-      return "OPTIONS, POST";
-    case Endpoint::channel:
-    case Endpoint::channel_members:
-    case Endpoint::ice_servers:
-    case Endpoint::trace:
-    case Endpoint::voice_socket:
-    case Endpoint::signaling_socket:
-    case Endpoint::notifications_socket:
-    case Endpoint::livez:
-    case Endpoint::readyz:
-    case Endpoint::schema:
-    case Endpoint::websocket_schema:
-    case Endpoint::metrics:
-    case Endpoint::health:
-    case Endpoint::admin_rooms:
-    case Endpoint::admin_sessions:
-      return "GET, HEAD, OPTIONS";
-  }
-  return {};
-}
+std::string_view allowed_methods(Endpoint endpoint) noexcept { return traits_of(endpoint).methods; }
 
 bool is_allowed(Endpoint endpoint, std::string_view method) noexcept {
   std::string_view rest = allowed_methods(endpoint);

@@ -27,21 +27,7 @@ Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceP
       return hub.open_signaling(std::move(user), transport);
     case Endpoint::notifications_socket:
       return hub.open_notifications(user, transport);
-    case Endpoint::channels:
-    case Endpoint::channel:
-    case Endpoint::channel_members:
-    case Endpoint::invite:
-    case Endpoint::ice_servers:
-    case Endpoint::trace:
-    case Endpoint::livez:
-    case Endpoint::readyz:
-    case Endpoint::schema:
-    case Endpoint::websocket_schema:
-    case Endpoint::metrics:
-    case Endpoint::health:
-    case Endpoint::admin_rooms:
-    case Endpoint::admin_sessions:
-    case Endpoint::admin_kick:
+    default:  // not `is_websocket`
       break;
   }
   return Session();
