@@ -264,15 +264,19 @@ TEST_F(RedisBusManyTopicsTest, BothServersAwayForAWhile) {
   EXPECT_THAT(node_->messages[topics_[7]], ElementsAre("after"));
 }
 
-class RedisBusPartitionTest : public RedisBusFixture {};
+/// Two servers, one of which a node that does not know its password never reaches.
+class RedisBusPartitionTest : public RedisBusFixture {
+ protected:
+  RedisBusPartitionTest() { known_.password = "s3cret"; }
+
+  RedisServer open_;
+  RedisServer locked_{{"--save", "", "--requirepass", "s3cret"}};
+  RedisUrl known_ = locked_.url();
+};
 
 TEST_F(RedisBusPartitionTest, ANodeThatNeverReachedOneServerIsFoundByTheOther) {
-  RedisServer open;
-  RedisServer locked({"--save", "", "--requirepass", "s3cret"});
-  auto known = locked.url();
-  known.password = "s3cret";
-  const auto publisher = make_node({open.url(), known});
-  BusNode node(io_, {open.url(), locked.url()});
+  const auto publisher = make_node({open_.url(), known_});
+  BusNode node(io_, {open_.url(), locked_.url()});
   const auto topics = numbered_topics(20);
   subscribe_all(node, topics);
   run_until([&] { return publisher->redis().status()[1].problem.empty(); });
@@ -283,12 +287,8 @@ TEST_F(RedisBusPartitionTest, ANodeThatNeverReachedOneServerIsFoundByTheOther) {
 }
 
 TEST_F(RedisBusPartitionTest, ANodeThatNeverReachedOneServerHearsItsRooms) {
-  RedisServer open;
-  RedisServer locked({"--save", "", "--requirepass", "s3cret"});
-  auto known = locked.url();
-  known.password = "s3cret";
-  const auto talker = make_node({open.url(), known});
-  BusNode deaf(io_, {locked.url(), open.url()});
+  const auto talker = make_node({open_.url(), known_});
+  BusNode deaf(io_, {locked_.url(), open_.url()});
   const auto rooms = numbered_topics(20);
   subscribe_all(*talker, rooms);
   subscribe_all(deaf, rooms);

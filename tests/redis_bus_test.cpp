@@ -226,7 +226,7 @@ TEST_F(RedisBusAccessTest, ThePasswordOfTheDefaultUser) {
 
 class RedisBusTlsTest : public RedisBusFixture {
  protected:
-  RedisBusTlsTest() : port_(free_port()) {
+  RedisBusTlsTest() : port_(RedisServer::find_free_port()) {
     make_certificate("server", "localhost");
     make_certificate("other", "localhost");
     auto settings = RedisServer::bus_settings();

@@ -37,7 +37,7 @@ BackplaneFactory without_redis() {
   factory.name = "LayerAway";
   factory.max_hubs = InProcessBackplane::kMaxHubs;
   factory.make = [] {
-    return open_layer("redis://127.0.0.1:" + std::to_string(redis::free_port()));
+    return open_layer("redis://127.0.0.1:" + std::to_string(RedisProcess::find_free_port()));
   };
   return factory;
 }

@@ -10,130 +10,153 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "temp_folder.hpp"
 
 namespace voicechan {
 
-/// A real redis-server on a loopback port, with its data in a folder that goes with it. Unless told
-/// otherwise it keeps what it acknowledges (`appendfsync always`).
+/// A real redis-server on a free port of the loopback, with its files in a folder that goes with
+/// it. Errors are thrown, so that a machine without redis-server fails the test.
 class RedisProcess {
  public:
-  explicit RedisProcess(std::vector<std::string> options = {}) : options_(std::move(options)) {
-    directory_ = (std::filesystem::temp_directory_path() / "redis.XXXXXX").string();
-    if (mkdtemp(directory_.data()) == nullptr) fail("no folder for it");
-    port_ = find_free_port();
+  /// It keeps what it acknowledges.
+  static std::vector<std::string> durable_settings(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> settings{"--save",        "",      "--appendonly", "yes",
+                                      "--appendfsync", "always"};
+    settings.insert(settings.end(), more.begin(), more.end());
+    return settings;
+  }
+
+  /// `settings`: more arguments of redis-server.
+  explicit RedisProcess(std::vector<std::string> settings = durable_settings())
+      : settings_(std::move(settings)), port_(find_free_port()) {
     start();
   }
-  ~RedisProcess() {
-    kill();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
+  ~RedisProcess() { kill(); }
   RedisProcess(const RedisProcess&) = delete;
   RedisProcess& operator=(const RedisProcess&) = delete;
 
-  int port() const { return port_; }
+  std::uint16_t port() const noexcept { return port_; }
+  pid_t pid() const noexcept { return pid_; }
   std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+  std::string file(const std::string& name) const { return folder_.file(name); }
 
   /// Returns when it answers.
   void start() {
-    std::vector<std::string> arguments = {"redis-server", "--port",    std::to_string(port_),
-                                          "--bind",       "127.0.0.1", "--dir",
-                                          directory_,     "--save",    "",
-                                          "--appendonly", "yes",       "--appendfsync",
-                                          "always",       "--logfile", directory_ + "/log"};
-    arguments.insert(arguments.end(), options_.begin(), options_.end());
-    std::vector<char*> pointers;
-    for (std::string& argument : arguments) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    process_ = ::fork();
-    if (process_ < 0) fail("fork");
-    if (process_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::execvp(pointers.front(), pointers.data());
+    std::vector<std::string> words{"redis-server",   "--port",    std::to_string(port_),
+                                   "--bind",         "127.0.0.1", "--dir",
+                                   folder_.file(""), "--logfile", folder_.file("log")};
+    words.insert(words.end(), settings_.begin(), settings_.end());
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::runtime_error("there can be no process for redis-server");
+    if (pid_ == 0) {
+      (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that crashes leaves none
+      if (::getppid() == parent) ::execvp(arguments.front(), arguments.data());
       ::_exit(127);
     }
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!answers()) {
-      if (::waitpid(process_, nullptr, WNOHANG) != 0) fail("it has ended");
-      if (std::chrono::steady_clock::now() > deadline) fail("it does not answer");
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      int status = 0;
+      if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+        pid_ = -1;
+        const bool is_missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
+        throw std::runtime_error(is_missing ? "redis-server is not installed (.ci/packages)"
+                                            : "redis-server has ended: " + log());
+      }
+      if (std::chrono::steady_clock::now() > deadline) {
+        throw std::runtime_error("redis-server does not answer: " + log());
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
 
-  /// As a crash, with no time to do anything.
+  /// At once, as by `kill -9`.
   void kill() {
-    if (process_ <= 0) return;
-    ::kill(process_, SIGKILL);
-    ::waitpid(process_, nullptr, 0);
-    process_ = -1;
+    if (pid_ <= 0) return;
+    signal(SIGKILL);
+    (void)::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
   }
+  void freeze() const { signal(SIGSTOP); }
+  void thaw() const { signal(SIGCONT); }
 
-  void freeze() const { ::kill(process_, SIGSTOP); }
-  void thaw() const { ::kill(process_, SIGCONT); }
-
-  /// The first 64 KiB of what it says to an inline command.
+  /// The first 64 KiB of what it says to an inline command; nothing if it is away.
   std::string ask(const std::string& command) const {
-    const int socket = connect_to(port_);
-    if (socket < 0) return {};
+    const int file = connect_to(port_);
+    if (file < 0) return {};
     std::string answer(64 * 1024, '\0');
     const std::string line = command + "\r\n";
-    ssize_t size = ::send(socket, line.data(), line.size(), MSG_NOSIGNAL);
-    if (size > 0) size = ::recv(socket, answer.data(), answer.size(), 0);
-    ::close(socket);
+    ssize_t size = ::send(file, line.data(), line.size(), MSG_NOSIGNAL);
+    if (size > 0) size = ::recv(file, answer.data(), answer.size(), 0);
+    ::close(file);
     answer.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     return answer;
   }
 
- private:
-  [[noreturn]] static void fail(const std::string& reason) {
-    throw std::runtime_error("redis-server: " + reason);
+  std::string log() const {
+    std::ifstream file(folder_.file("log"));
+    return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  static sockaddr_in address_of(int port) {
+  /// A blocking connection to a port of this machine; -1 if there is none.
+  static int connect_to(std::uint16_t port) {
+    const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const sockaddr_in address = address_of(port);
+    const timeval patience{5, 0};
+    (void)::setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (::connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      return file;
+    }
+    ::close(file);
+    return -1;
+  }
+
+  static std::uint16_t find_free_port() {
+    const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = address_of(0);
+    socklen_t size = sizeof address;
+    const bool is_bound = ::bind(file, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
+                          ::getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    ::close(file);
+    if (!is_bound) throw std::runtime_error("there is no free port");
+    return ntohs(address.sin_port);
+  }
+
+ private:
+  static sockaddr_in address_of(std::uint16_t port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return address;
   }
 
-  static int connect_to(int port) {
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in address = address_of(port);
-    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-      return socket;
-    }
-    ::close(socket);
-    return -1;
+  void signal(int number) const {
+    if (::kill(pid_, number) != 0) throw std::runtime_error("redis-server has ended: " + log());
   }
 
-  static int find_free_port() {
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = address_of(0);
-    socklen_t size = sizeof address;
-    const bool is_bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
-                          ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    if (!is_bound) fail("no port for it");
-    ::close(socket);
-    return ntohs(address.sin_port);
-  }
-
-  /// Having read its log, if there is one; that it wants a password is an answer, too.
+  /// That nobody may do anything without a password is an answer, too.
   bool answers() const {
     const std::string answer = ask("PING");
-    return answer.rfind("+PONG", 0) == 0 || answer.rfind("-NOAUTH", 0) == 0;
+    return !answer.empty() && answer.rfind("-LOADING", 0) != 0;
   }
 
-  std::vector<std::string> options_;
-  std::string directory_;
-  int port_ = 0;
-  pid_t process_ = -1;
+  const TempFolder folder_;
+  const std::vector<std::string> settings_;
+  const std::uint16_t port_;
+  pid_t pid_ = -1;
 };
 
 }  // namespace voicechan

@@ -195,7 +195,7 @@ TEST(RedisStoreTest, StoreOfANewerVersionIsLeftAlone) {
 }
 
 TEST(RedisStoreTest, SaysWhyItCannotBeOpenedAndNeverThePassword) {
-  const RedisProcess redis({"--requirepass", "right"});
+  const RedisProcess redis(RedisProcess::durable_settings({"--requirepass", "right"}));
   const std::string port = std::to_string(redis.port());
   const std::string at = "redis://127.0.0.1:" + port;
   EXPECT_EQ(open_at(at).reason, at + ": NOAUTH Authentication required.");
@@ -210,7 +210,7 @@ TEST(RedisStoreTest, SaysWhyItCannotBeOpenedAndNeverThePassword) {
 }
 
 TEST(RedisStoreTest, ThePasswordMayBeInAFile) {
-  const RedisProcess redis({"--requirepass", "right"});
+  const RedisProcess redis(RedisProcess::durable_settings({"--requirepass", "right"}));
   const std::string path = ::testing::TempDir() + "redis_store_test.password";
   std::ofstream(path) << "right\n";
   RedisStoreOptions options;

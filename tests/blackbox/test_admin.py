@@ -201,7 +201,8 @@ class SessionsTest(AdminCase):
         self.assertRegex(table[1], r"^\d-\d+ +bob +signaling +127\.0\.0\.1 +\d+ s +0 B +team$")
         self.assertEqual(len(table), 2)
 
-    async def test_it_shows_what_waits_for_a_slow_client(self):
+    async def overfill_bob(self):
+        """His WebSocket, when something waits that he does not read."""
         deaf = await self.raw_websocket(voice("room"), self.bob, receive_buffer=4096, limit=4096)
         deaf.pause()
         speaker = await self.connect(voice("room"), self.alice)
@@ -212,6 +213,10 @@ class SessionsTest(AdminCase):
             [session] = await self.sessions("?user=bob")
             return session["waiting_bytes"] > 30000
         await eventually(waits, "something waits")
+        return deaf
+
+    async def test_it_shows_what_waits_for_a_slow_client(self):
+        await self.overfill_bob()
 
     async def test_who_is_kicked_is_gone(self):
         stays, goes = await self.connect(voice("room"), self.alice), None
@@ -247,15 +252,7 @@ class SessionsTest(AdminCase):
         self.assertEqual(await deaf.close_code(), 4403)
 
     async def test_who_has_ended_is_gone_whatever_waits_for_him(self):
-        deaf = await self.raw_websocket(voice("room"), self.bob, receive_buffer=4096, limit=4096)
-        deaf.pause()
-        speaker = await self.connect(voice("room"), self.alice)
-
-        async def waits():
-            for _ in range(20):
-                await speaker.send("x" * 30000)
-            return (await self.sessions("?user=bob"))[0]["waiting_bytes"] > 30000
-        await eventually(waits, "something waits")
+        deaf = await self.overfill_bob()
         [session] = await self.sessions("?user=bob")
         deaf.half_close()
 
