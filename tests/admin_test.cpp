@@ -2,12 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <future>
 #include <string>
 #include <utility>
 
 #include "server_fixture.hpp"
-#include "temp_file_fixture.hpp"
+#include "temp_folder.hpp"
 
 // What operators are told when the store is in trouble; the rest is in blackbox/test_admin.py.
 
@@ -86,7 +87,8 @@ class AdminTest : public ServerFixture {
     troubled_ = store.get();
     store_ = std::move(store);
     options_.admin_address = "127.0.0.1";
-    options_.operator_key_file = file_.write_key();
+    options_.operator_key_file = folder_.file("key");
+    std::ofstream(options_.operator_key_file) << kOperatorKey << '\n';
     start();
   }
 
@@ -97,15 +99,7 @@ class AdminTest : public ServerFixture {
     return client;
   }
 
-  struct KeyFile : TempFileFixture {
-    void TestBody() override {}
-    std::string write_key() {
-      write(kOperatorKey + '\n');
-      return path_.string();
-    }
-  };
-
-  KeyFile file_;
+  TempFolder folder_;
   TroubledStore* troubled_;
 };
 
