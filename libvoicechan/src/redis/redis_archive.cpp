@@ -31,8 +31,7 @@ class Members {
   std::error_code send(StoreLink& link) const {
     if (arguments_.size() == 2) return {};
     std::string command;
-    append_command_head(command, arguments_.size());
-    for (const std::string& argument : arguments_) append_argument(command, argument);
+    append_command(command, {arguments_.begin(), arguments_.end()});
     return link.ask_command(std::move(command)).error();
   }
 

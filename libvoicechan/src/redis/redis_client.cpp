@@ -15,10 +15,6 @@ using asio::ip::tcp;
 /// many requests must not have all of its threads wait.
 constexpr int kPatienceDivisor = 10;
 
-void append(std::string& out, std::initializer_list<std::string_view> arguments) {
-  for (const std::string_view argument : arguments) append_argument(out, argument);
-}
-
 }  // namespace
 
 RedisClient::RedisClient(Options options) : options_(std::move(options)) {
@@ -64,10 +60,11 @@ std::optional<RedisReply> RedisClient::run(const Script& script,
                                            std::initializer_list<std::string_view> arguments) {
   const auto make = [&](std::string_view verb, std::string_view what) {
     std::string command;
-    append_command_head(command, 3 + keys.size() + arguments.size());
-    append(command, {verb, what, std::to_string(keys.size())});
-    append(command, keys);
-    append(command, arguments);
+    const std::string key_count = std::to_string(keys.size());
+    std::vector<std::string_view> all{verb, what, key_count};
+    all.insert(all.end(), keys);
+    all.insert(all.end(), arguments);
+    append_command(command, all);
     return command;
   };
   auto reply = call_command(make("EVALSHA", script.sha1()));
@@ -165,8 +162,7 @@ void RedisClient::greet() {
   sending_.clear();
   greeting_replies_ = append_introduction(unsent_, options_.url);
   if (!options_.greeting.empty()) {
-    append_command_head(unsent_, options_.greeting.size());
-    for (const std::string& argument : options_.greeting) append_argument(unsent_, argument);
+    append_command(unsent_, {options_.greeting.begin(), options_.greeting.end()});
     ++greeting_replies_;
   }
   receive();

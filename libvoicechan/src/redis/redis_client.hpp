@@ -60,7 +60,7 @@ class RedisClient {
 
   /// Nothing if there was no answer; an answer may be an error of Redis.
   std::optional<RedisReply> call(std::initializer_list<std::string_view> arguments);
-  /// A command that `append_command_head` and `append_argument` have made.
+  /// A command that `append_command` has made.
   std::optional<RedisReply> call_command(std::string command) VOICECHAN_EXCLUDES(mutex_);
   std::optional<RedisReply> run(const Script& script, std::initializer_list<std::string_view> keys,
                                 std::initializer_list<std::string_view> arguments);

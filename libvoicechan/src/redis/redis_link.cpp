@@ -89,9 +89,9 @@ void RedisLink::on_closed(const std::string& reason) {
 void send_due(TopicReconciler& topics, RedisLink& link) {
   if (!link.is_up()) return;
   while (const auto* command = topics.next()) {
-    append_command_head(link.out(), 1 + command->topics.size());
-    append_argument(link.out(), command->is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE");
-    for (const auto& topic : command->topics) append_argument(link.out(), topic);
+    std::vector<std::string_view> arguments{command->is_subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE"};
+    arguments.insert(arguments.end(), command->topics.begin(), command->topics.end());
+    append_command(link.out(), arguments);
     link.flush();
   }
 }

@@ -1,8 +1,7 @@
 #include "redis/redis_reply.hpp"
 
-#include <hiredis/read.h>
+#include <hiredis/hiredis.h>
 
-#include <charconv>
 #include <new>
 #include <utility>
 
@@ -22,14 +21,6 @@ RedisReply::Type to_type(int type) {
     default:
       return RedisReply::Type::string;
   }
-}
-
-void append_number(std::string& out, char mark, std::size_t number) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.push_back(mark);
-  out.append(digits, end);
-  out.append("\r\n");
 }
 
 }  // namespace
@@ -134,17 +125,21 @@ std::optional<RedisReply> RedisReplyReader::next() {
   return std::exchange(building_->root, {});
 }
 
-void append_command_head(std::string& out, std::size_t count) { append_number(out, '*', count); }
-
-void append_argument(std::string& out, std::string_view argument) {
-  append_number(out, '$', argument.size());
-  out.append(argument);
-  out.append("\r\n");
-}
-
-void append_command(std::string& out, std::initializer_list<std::string_view> arguments) {
-  append_command_head(out, arguments.size());
-  for (const auto argument : arguments) append_argument(out, argument);
+void append_command(std::string& out, const std::vector<std::string_view>& arguments) {
+  std::vector<const char*> texts;
+  std::vector<std::size_t> sizes;
+  texts.reserve(arguments.size());
+  sizes.reserve(arguments.size());
+  for (const std::string_view argument : arguments) {
+    texts.push_back(argument.data());
+    sizes.push_back(argument.size());
+  }
+  char* command = nullptr;
+  const int size = redisFormatCommandArgv(&command, static_cast<int>(arguments.size()),
+                                          texts.data(), sizes.data());
+  if (size < 0) throw std::bad_alloc();
+  const std::unique_ptr<char, decltype(&redisFreeCommand)> owner(command, redisFreeCommand);
+  out.append(command, static_cast<std::size_t>(size));
 }
 
 }  // namespace voicechan::redis

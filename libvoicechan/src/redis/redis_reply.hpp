@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,9 +59,6 @@ class RedisReplyReader {
 };
 
 /// Appends a command as a server reads it; arguments may hold any byte.
-void append_command(std::string& out, std::initializer_list<std::string_view> arguments);
-/// The same in pieces: the beginning of a command of `count` arguments, then each argument.
-void append_command_head(std::string& out, std::size_t count);
-void append_argument(std::string& out, std::string_view argument);
+void append_command(std::string& out, const std::vector<std::string_view>& arguments);
 
 }  // namespace voicechan::redis
