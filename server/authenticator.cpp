@@ -19,6 +19,10 @@ std::error_code refusal(std::error_code error, CredentialErrc reason) noexcept {
   return error == Errc::unknown_user ? make_error_code(reason) : error;
 }
 
+bool cannot_be_asked(std::error_code error) noexcept {
+  return error == Errc::store_unavailable || error == Errc::store_locked;
+}
+
 }  // namespace
 
 std::optional<std::string> find_authorization_key(const HttpRequest& request) {
@@ -52,7 +56,7 @@ bool is_credential(std::string_view subprotocol) noexcept {
 }
 
 Result<Identity> Authenticator::identify(const std::optional<std::string>& credential,
-                                         NewUsers new_users) const {
+                                         NewUsers new_users) {
   auto evidence = examine(credential, new_users);
   if (!evidence) return evidence.error();
   return std::move(evidence->user);
@@ -70,41 +74,60 @@ Result<Admission> Authenticator::admit(const std::optional<std::string>& credent
 }
 
 LiveCredentials::Outcome Authenticator::check_live_credentials() {
-  return live_.check([this](const CredentialBasis& basis) { return is_valid(basis); });
+  known_.forget_all();
+  const auto generation = known_.generation();
+  return live_.check([this, generation](const CredentialBasis& basis) {  //
+    return is_valid(basis, generation);
+  });
 }
 
 Result<Authenticator::Evidence> Authenticator::examine(const std::optional<std::string>& credential,
-                                                       NewUsers new_users) const {
+                                                       NewUsers new_users) {
   if (!credential) return make_error_code(CredentialErrc::missing);
-  const bool is_token = jwt_ != nullptr && has_jwt_form(*credential);
-  return is_token ? examine_token(*credential, new_users) : examine_key(*credential);
+  std::optional<JwtClaims> claims;
+  if (jwt_ != nullptr && has_jwt_form(*credential)) {
+    auto verified = jwt_->verify(*credential);
+    if (!verified) {
+      spdlog::debug("a JWT is refused: {}", verified.error().message());
+      return verified.error();
+    }
+    claims = *std::move(verified);
+  }
+  const KeyDigest digest = digest_key(*credential);
+  if (auto known = known_.recall(digest, std::chrono::steady_clock::now())) {
+    return *std::move(known);
+  }
+  const auto generation = known_.generation();
+  auto evidence = claims ? examine_token(*claims, new_users) : examine_key(digest);
+  if (evidence) {
+    known_.remember(digest, *evidence, generation);
+  } else if (cannot_be_asked(evidence.error())) {
+    const auto now = std::chrono::steady_clock::now();
+    known_.on_store_failed(now);
+    if (auto known = known_.recall(digest, now)) return *std::move(known);
+  }
+  return evidence;
 }
 
-Result<Authenticator::Evidence> Authenticator::examine_key(std::string_view key) const {
-  const KeyDigest digest = digest_key(key);
-  auto user = store_->get_user_by_key(digest);
+Result<Authenticator::Evidence> Authenticator::examine_key(const KeyDigest& key) const {
+  auto user = store_->get_user_by_key(key);
   if (!user) return refusal(user.error(), CredentialErrc::unknown_key);
   const UserId id = user->id;
-  return Evidence{*std::move(user), {id, digest, {}}};
+  return Evidence{*std::move(user), {id, key, {}}};
 }
 
-Result<Authenticator::Evidence> Authenticator::examine_token(std::string_view token,
+Result<Authenticator::Evidence> Authenticator::examine_token(const JwtClaims& claims,
                                                              NewUsers new_users) const {
-  const auto claims = jwt_->verify(token);
-  if (!claims) {
-    spdlog::debug("a JWT is refused: {}", claims.error().message());
-    return claims.error();
-  }
-  if (claims->id) {
-    const auto is_revoked = store_->is_token_revoked(*claims->id);
+  if (claims.id) {
+    const auto is_revoked = store_->is_token_revoked(*claims.id);
     if (!is_revoked) return is_revoked.error();
     if (*is_revoked) return make_error_code(CredentialErrc::revoked);
   }
-  auto user = find_subject(claims->subject, new_users);
+  auto user = find_subject(claims.subject, new_users);
   if (!user) return refusal(user.error(), CredentialErrc::unknown_subject);
   const UserId id = user->id;
   return Evidence{*std::move(user),
-                  {id, std::nullopt, claims->id ? claims->id->str() : std::string()}};
+                  {id, std::nullopt, claims.id ? claims.id->str() : std::string()}};
 }
 
 Result<Identity> Authenticator::find_subject(const std::string& subject, NewUsers new_users) const {
@@ -126,11 +149,12 @@ Result<Identity> Authenticator::find_subject(const std::string& subject, NewUser
   return store_->get_user_by_name(*name);  // another request has just done it
 }
 
-Result<bool> Authenticator::is_valid(const CredentialBasis& basis) const {
+Result<bool> Authenticator::is_valid(const CredentialBasis& basis, std::uint64_t generation) {
   const auto user = basis.key ? store_->get_user_by_key(*basis.key) : store_->get_user(basis.user);
   if (user.error() == Errc::unknown_user) return false;
   if (!user) return user.error();
   if (user->id != basis.user) return false;
+  if (basis.key) known_.remember(*basis.key, {*user, basis}, generation);
   if (basis.token_id.empty()) return true;
   const auto is_revoked = store_->is_token_revoked(*TokenId::parse(basis.token_id));
   if (!is_revoked) return is_revoked.error();

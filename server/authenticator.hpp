@@ -8,6 +8,7 @@
 
 #include "http_codec.hpp"
 #include "jwt_verifier.hpp"
+#include "known_credentials.hpp"
 #include "live_credentials.hpp"
 #include "router.hpp"
 #include "voicechan/result.hpp"
@@ -42,16 +43,19 @@ enum class NewUsers {
 };
 
 /// Finds out who presents a credential: an opaque key, or, where that is configured, a JWT.
-/// Thread-safe. May block.
+/// While the store cannot be asked, those that it confirmed before stay valid for a time
+/// (`KnownCredentials`). Thread-safe. May block.
 class Authenticator {
  public:
-  /// Without `jwt` there are no JWTs. Both must outlive the authenticator.
-  explicit Authenticator(Store& store, JwtVerifier* jwt = nullptr) noexcept
-      : store_(&store), jwt_(jwt) {}
+  /// Without `jwt` there are no JWTs. Both must outlive the authenticator. `grace` is how long the
+  /// store may be away before nobody is let in any more.
+  explicit Authenticator(Store& store, JwtVerifier* jwt = nullptr,
+                         MonotonicTime::duration grace = std::chrono::minutes(10)) noexcept
+      : store_(&store), jwt_(jwt), known_(grace) {}
 
   /// For one request. Fails with `CredentialErrc`, and with errors of the store.
   Result<Identity> identify(const std::optional<std::string>& credential,
-                            NewUsers new_users = NewUsers::create) const;
+                            NewUsers new_users = NewUsers::create);
 
   /// For a connection that stays, whose end must follow that of the credential. Fails as above.
   Result<Admission> admit(const std::optional<std::string>& credential,
@@ -61,26 +65,27 @@ class Authenticator {
   /// was replaced, whose user was removed, whose token is on the deny-list. One thread at a time.
   LiveCredentials::Outcome check_live_credentials();
 
+  /// The store was asked, and what it has revoked has been looked at.
+  void on_revocations_known() { known_.on_store_answered(std::chrono::steady_clock::now()); }
+
   /// Takes new keys of JWTs if their file has changed. One thread at a time.
   void reload_keys() {
     if (jwt_ != nullptr) jwt_->reload_if_changed();
   }
 
  private:
-  struct Evidence {
-    Identity user;
-    CredentialBasis basis;
-  };
+  using Evidence = CredentialEvidence;
 
-  Result<Evidence> examine(const std::optional<std::string>& credential, NewUsers new_users) const;
-  Result<Evidence> examine_key(std::string_view key) const;
-  Result<Evidence> examine_token(std::string_view token, NewUsers new_users) const;
+  Result<Evidence> examine(const std::optional<std::string>& credential, NewUsers new_users);
+  Result<Evidence> examine_key(const KeyDigest& key) const;
+  Result<Evidence> examine_token(const JwtClaims& claims, NewUsers new_users) const;
   Result<Identity> find_subject(const std::string& subject, NewUsers new_users) const;
-  Result<bool> is_valid(const CredentialBasis& basis) const;
+  Result<bool> is_valid(const CredentialBasis& basis, std::uint64_t generation);
 
   Store* store_;
   JwtVerifier* jwt_;
   LiveCredentials live_;
+  KnownCredentials known_;
 };
 
 }  // namespace voicechan::server

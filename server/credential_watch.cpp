@@ -72,7 +72,9 @@ void CredentialWatch::look_for_revocations() {
   if (failure && !std::exchange(has_failed_, true)) {
     spdlog::error("cannot look for revoked credentials: {}", failure.message());
   }
-  if (!failure) has_failed_ = false;
+  if (failure) return;
+  has_failed_ = false;
+  authenticator_->on_revocations_known();
 }
 
 }  // namespace voicechan::server

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,13 +77,6 @@ class KeyGuard {
     refused,
   };
 
-  struct DigestHash {
-    std::size_t operator()(const KeyDigest& digest) const noexcept {
-      std::size_t hash;
-      std::memcpy(&hash, digest.data(), sizeof hash);
-      return hash;
-    }
-  };
   struct Nothing {};
 
   /// What may turn out to be one.

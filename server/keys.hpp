@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -13,5 +15,14 @@ std::string make_key(RandomSource& random);
 
 /// SHA-256, the form in which the store knows a key.
 KeyDigest digest_key(std::string_view key);
+
+/// For maps: a digest is random as it is.
+struct DigestHash {
+  std::size_t operator()(const KeyDigest& digest) const noexcept {
+    std::size_t hash;
+    std::memcpy(&hash, digest.data(), sizeof hash);
+    return hash;
+  }
+};
 
 }  // namespace voicechan::server

@@ -150,6 +150,9 @@ void add_limit_options(CLI::App& serve, ServerOptions& options) {
   add_seconds(serve, "--resume-window", options.hub.resume_window, 0,
               "For a signaling peer that broke off to resume; 0: nobody can");
   serve.get_option("--resume-window")->group("Deadlines");
+  add_seconds(serve, "--store-grace", options.store_grace, 0,
+              "Who was let in before is let in again while the store is away; 0: nobody is");
+  serve.get_option("--store-grace")->group("Deadlines");
   add_deadline("--drain-timeout", options.drain_timeout,
                "For everything to end after SIGTERM; what is left is cut");
   serve

@@ -92,6 +92,8 @@ struct ServerOptions {
   OriginOptions origins;
   OutboxLimits outbox;
   JwtOptions jwt;
+  /// So long a store may be away before those whom it confirmed are let in no more.
+  std::chrono::milliseconds store_grace{600'000};
   /// A folder of web pages, shown at `/` (`StaticSite`). Empty: there are none.
   std::string www_directory;
   /// STUN and TURN servers for clients (`parse_ice_config`). Empty: there are none.

@@ -45,10 +45,9 @@ class RestApi {
  public:
   /// All of them must outlive it. A body nested deeper than `max_json_depth` is refused. Without
   /// `ice_servers`, and without `traces`, there are none.
-  RestApi(Directory& directory, Store& store, const Authenticator& authenticator,
-          KeyGuard& key_guard, UserCounts& user_counts, const VoicePresence& voice_presence,
-          std::size_t max_json_depth, const IceServers* ice_servers = nullptr,
-          const RoomTraces* traces = nullptr) noexcept
+  RestApi(Directory& directory, Store& store, Authenticator& authenticator, KeyGuard& key_guard,
+          UserCounts& user_counts, const VoicePresence& voice_presence, std::size_t max_json_depth,
+          const IceServers* ice_servers = nullptr, const RoomTraces* traces = nullptr) noexcept
       : directory_(&directory),
         store_(&store),
         authenticator_(&authenticator),
@@ -79,7 +78,7 @@ class RestApi {
 
   Directory* directory_;
   Store* store_;
-  const Authenticator* authenticator_;
+  Authenticator* authenticator_;
   KeyGuard* key_guard_;
   UserCounts* user_counts_;
   const VoicePresence* voice_presence_;

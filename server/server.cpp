@@ -111,7 +111,7 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
       operator_key_(make_operator_key(options_.operator_key_file)),
       traces_(flight_recorder_, backplane_->presence(), operator_key_.get()),
       jwt_(make_jwt_verifier(options_.jwt)),
-      authenticator_(store_, jwt_.get()),
+      authenticator_(store_, jwt_.get(), options_.store_grace),
       key_guard_(options_.key_guard),
       connection_counts_(make_connection_counts(options_)),
       connection_rate_(options_.connections_per_second, options_.connection_burst),

@@ -160,6 +160,62 @@ class OutageTest(RedisCase):
         while await self.status_of_create(alice, server) != 201:
             self.assertLess(time.monotonic() - begin, 1 * SCALE, "it is not back")
 
+    @within(40)
+    async def test_who_was_let_in_before_is_let_in_while_redis_is_away(self):
+        redis = self.start_redis()
+        server = self.serve(redis)
+        alice, carol = server.add_user("alice"), server.add_user("carol")
+        first, = await self.members("x", 1, alice, server)
+        redis.kill()
+        begin = time.monotonic()
+        others = await asyncio.gather(*(self.connect(voice("x"), alice, server) for _ in range(100)))
+        self.assertLess(time.monotonic() - begin, 3 * SCALE)
+        await others[0].send("again")
+        self.assertEqual(await self.next(first), "again")
+        self.assertEqual(await self.refused(voice("x"), carol, server), 503)
+        self.assertEqual(await self.refused(voice("x"), alice._replace(key="wrong"), server), 503)
+        redis.start()
+        begin = time.monotonic()
+        while await self.status_of_create(carol, server) != 201:
+            self.assertLess(time.monotonic() - begin, 1 * SCALE, "it is not back")
+        self.assertEqual(await self.refused(voice("x"), alice._replace(key="wrong"), server), 401)
+
+    @within(40)
+    async def test_a_frozen_redis_keeps_nobody_out_who_was_let_in_before(self):
+        redis = self.start_redis()
+        server = self.serve(redis)
+        alice = server.add_user("alice")
+        await self.members("x", 1, alice, server)
+        redis.freeze()
+        self.addCleanup(redis.thaw)
+        begin = time.monotonic()
+        await asyncio.gather(*(self.connect(voice("x"), alice, server) for _ in range(100)))
+        self.assertLess(time.monotonic() - begin, 6 * SCALE)
+
+    @within(40)
+    async def test_nobody_is_let_in_when_the_grace_is_over(self):
+        redis = self.start_redis()
+        server = self.serve(redis, "--store-grace", "1")
+        alice = server.add_user("alice")
+        await self.members("x", 1, alice, server)
+        redis.kill()
+        await self.connect(voice("x"), alice, server)
+        await asyncio.sleep(1.1)
+        self.assertEqual(await self.refused(voice("x"), alice, server), 503)
+
+    @within(40)
+    async def test_a_key_that_was_replaced_is_not_good_while_redis_is_away(self):
+        redis = self.start_redis()
+        server = self.serve(redis)
+        alice, bob = server.add_user("alice"), server.add_user("bob")
+        one, = await self.members("x", 1, alice, server)
+        await self.members("y", 1, bob, server)
+        self.assertEqual(run_cli("user", "token", "alice", *server.store).returncode, 0)
+        await asyncio.wait_for(one.wait_closed(), 5 * SCALE)
+        redis.kill()
+        self.assertEqual(await self.refused(voice("x"), alice, server), 503)
+        await self.connect(voice("y"), bob, server)  # whose key was looked at again
+
 
 class StartTest(RedisCase):
     def refused(self, *arguments):
