@@ -117,16 +117,17 @@ int fail(const CommandLine& line, const std::string& reason) {
 }
 
 /// Has SIGHUP read the certificate again. The files are read on this thread, no worker waits.
-void reload_on_hangup(asio::signal_set& hangup, Server& server) {
-  hangup.async_wait([&hangup, &server](asio::error_code error, int) {
+void reload_on_hangup(asio::signal_set& hangup, Server& server, bool is_tls) {
+  hangup.async_wait([&hangup, &server, is_tls](asio::error_code error, int) {
     if (error) return;
     try {
       server.reload_tls();
-      spdlog::info("SIGHUP received, the certificate was read again; options stay as they are");
+      spdlog::info("SIGHUP received, {}; options stay as they are",
+                   is_tls ? "the certificate was read again" : "there is no certificate to read");
     } catch (const std::exception& failure) {
       spdlog::error("SIGHUP received, going on as before: {}", failure.what());
     }
-    reload_on_hangup(hangup, server);
+    reload_on_hangup(hangup, server, is_tls);
   });
 }
 
@@ -246,7 +247,7 @@ int run_serve(const CommandLine& line) {
   spdlog::info("serving on {} with {}", address, line.store.display());
   MemoryTrim trim(io);
   trim.start();
-  reload_on_hangup(hangup, *server);
+  reload_on_hangup(hangup, *server, is_tls);
   control.serve(*server);
   end_within(std::chrono::milliseconds(500), *server);
   spdlog::info("stopped");

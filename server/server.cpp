@@ -152,7 +152,8 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
     admin_endpoint_ = workers_.front()->listen_for_operators(wanted);
   }
   if (connection_counts_.max_in_total() < options_.max_connections) {
-    spdlog::info("there are descriptors for {} connections", connection_counts_.max_in_total());
+    spdlog::info("there are descriptors for {} connections, not for all of --max-connections",
+                 connection_counts_.max_in_total());
   }
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });

@@ -45,7 +45,11 @@ int run_user_command(const CommandLine& line) {
   const auto user = line.command == Command::user_add
                         ? store->create_user(*name, digest_key(key))
                         : store->replace_user_key(*name, digest_key(key));
-  if (!user) return fail("cannot give " + line.username + " a key: " + user.error().message());
+  if (!user) {
+    const bool is_new = line.command == Command::user_add;
+    const std::string what = is_new ? "add " + line.username : "give " + line.username + " a key";
+    return fail("cannot " + what + ": " + user.error().message());
+  }
   print(*user, key);
   return 0;
 }

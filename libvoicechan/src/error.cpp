@@ -34,7 +34,8 @@ std::string_view sentence(Errc code) noexcept {
     case Errc::quota_exceeded:
       return "this user has created as many as a user may";
     case Errc::store_unavailable:
-      return "the store cannot be read or written now (no access, no space, or a disk error)";
+      return "the store cannot be read or written now (no access, no space, a disk error, or its "
+             "server is away)";
     case Errc::store_locked:
       return "the store is locked by another process";
     case Errc::store_corrupt:

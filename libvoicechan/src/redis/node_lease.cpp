@@ -102,8 +102,10 @@ void NodeLease::on_reply(RedisReply&& reply) {
                        reply.elements[1].type == RedisReply::Type::array;
   if (!is_list) {
     view_.on_failed();
-    problem_ = reply.is_error() ? reply.text : "the store answers something else";
-    return owner_.on_store(problem_);
+    const std::string problem =
+        "leases are not kept: " + (reply.is_error() ? reply.text : "it answers something else");
+    if (std::exchange(problem_, problem) != problem) owner_.on_store(problem_);
+    return;
   }
   std::vector<std::uint64_t> leases;
   for (const RedisReply& each : reply.elements[1].elements) {

@@ -35,8 +35,10 @@ std::variant<std::unique_ptr<RedisBus>, std::string> RedisBus::open(asio::io_con
   if (options.urls.empty()) return "a bus needs the URL of a Redis server";
   auto names = names_of(options.urls);
   std::sort(names.begin(), names.end());
-  if (std::adjacent_find(names.begin(), names.end()) != names.end()) {
-    return "the bus names one Redis server twice";
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) {
+    std::replace(twice->begin(), twice->end(), ' ', ':');
+    return "one Redis server is named twice: " + *twice;
   }
   std::vector<std::shared_ptr<asio::ssl::context>> contexts;
   for (const auto& url : options.urls) {
