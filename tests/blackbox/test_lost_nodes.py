@@ -63,6 +63,7 @@ class NodeTest(Outage):
         status, _ = await self.send_to(caller, callee.id_, "2")
         self.assertEqual(status, "delivered")
         await self.are_one_audio(here, there)
+        self.assertEqual(self.b.log().count("announces its members again"), 1)
 
     async def are_one_audio(self, here, there):
         async def is_heard():

@@ -16,8 +16,8 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
   }
   // The store may have been as slow with others, whose leases then ran out.
   if (renewed_at_ && now - *renewed_at_ >= kSlow) seen_.clear();
-  verdict.needs_new_epoch = !was_alive && !std::exchange(is_first_, false);
-  is_first_ = false;
+  verdict.needs_new_epoch = !was_alive && !is_new_;
+  is_new_ = verdict.needs_new_epoch;  // with it comes another lease
   renewed_at_ = now;
 
   std::set<std::uint64_t> alive;

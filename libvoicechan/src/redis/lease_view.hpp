@@ -40,7 +40,7 @@ class LeaseView {
   std::size_t nodes() const noexcept { return alive_.size(); }
 
  private:
-  bool is_first_ = true;
+  bool is_new_ = true;  // the own lease has not been renewed yet: it cannot have been alive
   std::optional<MonotonicTime> steady_since_;
   std::optional<MonotonicTime> renewed_at_;
   std::set<std::uint64_t> alive_;
