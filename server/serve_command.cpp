@@ -134,6 +134,7 @@ void reload_on_hangup(asio::signal_set& hangup, Server& server, bool is_tls) {
 /// What there must be before the server can listen.
 struct Foundation {
   std::unique_ptr<Store> store;
+  std::string store_id;            // of one in Redis
   std::vector<TryUser> try_users;  // if it is for trying out
   std::string error;               // why there is no store, or no users
 };
@@ -156,6 +157,7 @@ Foundation lay_foundation(const CommandLine& line) {
     foundation.try_users = std::move(*users);
   }
   foundation.store = std::move(opening.store);
+  foundation.store_id = std::move(opening.store_id);
   return foundation;
 }
 
@@ -192,10 +194,11 @@ void end_within(std::chrono::milliseconds patience, Server& server) {
 void warn_of(const std::string& event) { spdlog::warn("{}", event); }
 
 /// What joins this server to others of its kind; null: it is alone.
-std::unique_ptr<Backplane> join_bus(const CommandLine& line) {
+std::unique_ptr<Backplane> join_bus(const CommandLine& line, const std::string& store_id) {
   if (line.redis_bus.empty()) return nullptr;
   RedisBackplaneOptions options;
   options.bus_urls = line.redis_bus;
+  options.system = store_id;
   options.store_url = line.store.redis_url;
   options.store_password_file = line.store.password_file;
   options.log = warn_of;
@@ -206,8 +209,8 @@ std::unique_ptr<Backplane> join_bus(const CommandLine& line) {
 
 /// What joins this server to others; null: it is alone. Throws std::runtime_error if a URL or one
 /// of its files cannot be used; a Redis server that is away is no error.
-std::unique_ptr<Backplane> join_others(const CommandLine& line) {
-  auto bus = join_bus(line);
+std::unique_ptr<Backplane> join_others(const CommandLine& line, const std::string& store_id) {
+  auto bus = join_bus(line, store_id);
   if (line.channel_layer.empty()) return bus;
   auto opened = RedisChannelLayer::open(std::move(bus), {line.channel_layer, warn_of});
   if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);
@@ -231,7 +234,8 @@ int run_serve(const CommandLine& line) {
   if (line.is_try && options.www_directory.empty()) options.www_directory = find_installed_pages();
   std::unique_ptr<Server> server;
   try {
-    server = std::make_unique<Server>(options, *foundation.store, join_others(line));
+    server = std::make_unique<Server>(options, *foundation.store,
+                                      join_others(line, foundation.store_id));
   } catch (const std::runtime_error& error) {
     return fail(line, error.what());
   }

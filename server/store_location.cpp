@@ -21,7 +21,8 @@ RedisStoreOptions redis_options(const StoreLocation& location) {
 
 template <class Opened>
 Opening<Opened> from_redis(RedisOpening<Opened> opening) {
-  Opening<Opened> result{std::move(opening.store), {}, std::move(opening.warnings)};
+  Opening<Opened> result{
+      std::move(opening.store), {}, std::move(opening.warnings), std::move(opening.store_id)};
   if (result.store == nullptr) result.error = "cannot open the store: " + opening.reason;
   return result;
 }
@@ -55,7 +56,7 @@ Opening<Store> open_store(const StoreLocation& location, bool may_create, std::u
     options.on_event = std::move(on_event);
     return from_redis(open_redis_store(std::move(options)));
   }
-  if (location.database == ":memory:") return {make_memory_store(), {}, {}};
+  if (location.database == ":memory:") return {make_memory_store(), {}, {}, {}};
   return from_file<Store>(location, may_create, [&] {
     SqliteStoreOptions options;
     options.max_bytes = max_bytes;

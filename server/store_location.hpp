@@ -29,6 +29,7 @@ struct Opening {
   std::unique_ptr<Opened> store;      // null if it cannot be opened
   std::string error;                  // why not, in a sentence
   std::vector<std::string> warnings;  // what may be lost, by how Redis is set up
+  std::string store_id;               // of one in Redis
 };
 
 /// Opens it. `on_event` is told that Redis went away and came back, by any thread.

@@ -149,7 +149,7 @@ TEST(RedisEnvelopeTest, TopicsNameGroupsAndNodes) {
   EXPECT_EQ(group_of_topic(group_topic(name)), name);
   EXPECT_EQ(group_of_topic(node_topic(1)), std::nullopt);
   EXPECT_EQ(group_of_topic(kControlTopic), std::nullopt);
-  EXPECT_EQ(node_topic(0x1234'5678'9ABC), "vc:n:123456789abc");
+  EXPECT_EQ(node_topic(0x1234'5678'9ABC), "n:123456789abc");
 }
 
 }  // namespace

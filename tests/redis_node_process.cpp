@@ -27,7 +27,10 @@ class Printer final : public voicechan::Transport {
 int main(int argc, char** argv) {
   using namespace voicechan;
   if (argc != 4) return 2;
-  auto opened = RedisBackplane::open({{argv[1]}, argv[2], {}, {}});
+  RedisBackplaneOptions options;
+  options.bus_urls = {argv[1]};
+  options.store_url = argv[2];
+  auto opened = RedisBackplane::open(options);
   if (const auto* problem = std::get_if<std::string>(&opened)) {
     std::fprintf(stderr, "%s\n", problem->c_str());
     return 1;

@@ -14,14 +14,15 @@ namespace {
 class SlowBus final : public Bus {
  public:
   struct Publication {
+    std::string topic;
     std::string bytes;
     bool is_media;
     Published done;
   };
   void subscribe(std::string, Subscribed) override {}
   void unsubscribe(std::string_view) override {}
-  void publish(std::string_view, std::string bytes, bool is_media, Published done) override {
-    published.push_back({std::move(bytes), is_media, std::move(done)});
+  void publish(std::string_view topic, std::string bytes, bool is_media, Published done) override {
+    published.push_back({std::string(topic), std::move(bytes), is_media, std::move(done)});
   }
   bool is_reachable() const noexcept override { return true; }
 
@@ -30,12 +31,13 @@ class SlowBus final : public Bus {
 
 class RedisPacedBusTest : public ::testing::Test, public Bus::Listener {
  protected:
-  RedisPacedBusTest() { paced.use(bus); }
+  RedisPacedBusTest() { paced.use(bus, "vc:one:"); }
 
-  void on_message(std::string_view, std::string_view bytes) noexcept override {
+  void on_message(std::string_view topic, std::string_view bytes) noexcept override {
+    EXPECT_EQ(topic, "t");
     received.emplace_back(bytes);
   }
-  void on_gap(std::string_view) noexcept override {}
+  void on_gap(std::string_view topic) noexcept override { EXPECT_EQ(topic, "t"); }
   void on_state(bool) noexcept override {}
 
   void publish(std::string bytes, bool is_media = false) {
@@ -46,7 +48,7 @@ class RedisPacedBusTest : public ::testing::Test, public Bus::Listener {
     while (!bus.published.empty()) {
       auto next = std::move(bus.published.front());
       bus.published.pop_front();
-      if (receivers) paced.on_message("t", next.bytes);
+      if (receivers) paced.on_message(next.topic, next.bytes);
       if (next.done) next.done(receivers);
     }
   }
@@ -112,7 +114,7 @@ TEST_F(RedisPacedBusTest, MessageWithoutItsBeginningIsNone) {
   bus.published.pop_front();
   answer();
   EXPECT_TRUE(received.empty());
-  paced.on_message("t", "\xBD");
+  paced.on_message("vc:one:t", "\xBD");
   EXPECT_TRUE(received.empty());
 }
 
@@ -120,7 +122,7 @@ TEST_F(RedisPacedBusTest, ALongMessageWithoutOneOfItsPiecesIsNone) {
   publish(std::string(PacedBus::kPiece * 2 + 10, 'a'));
   auto first = std::move(bus.published.front());
   bus.published.pop_front();
-  paced.on_message("t", first.bytes);
+  paced.on_message(first.topic, first.bytes);
   first.done(1);
   ASSERT_FALSE(bus.published.empty());
   auto middle = std::move(bus.published.front());
@@ -132,6 +134,41 @@ TEST_F(RedisPacedBusTest, ALongMessageWithoutOneOfItsPiecesIsNone) {
   publish("next");
   answer();
   EXPECT_EQ(received, std::vector<std::string>{"next"});
+}
+
+TEST_F(RedisPacedBusTest, TopicsOfTheBusBeginWithTheSystem) {
+  publish("x");
+  ASSERT_EQ(bus.published.size(), 1u);
+  EXPECT_EQ(bus.published.front().topic, "vc:one:t");
+  answer();
+  EXPECT_EQ(received, std::vector<std::string>{"x"});
+}
+
+TEST_F(RedisPacedBusTest, WhatIsNotWholeEndsWithAGap) {
+  publish(std::string(PacedBus::kPiece + 10, 'a'));
+  const auto first = std::move(bus.published.front());
+  bus.published.pop_front();
+  paced.on_message(first.topic, first.bytes);
+  paced.on_gap("vc:one:t");
+  answer();
+  EXPECT_TRUE(received.empty());
+}
+
+TEST_F(RedisPacedBusTest, WhatIsNotWholeForLongIsForgottenWithTheNextOne) {
+  publish(std::string(PacedBus::kPiece + 10, 'a'));
+  const auto first = std::move(bus.published.front());
+  bus.published.pop_front();
+  const auto last = std::move(bus.published.front());
+  bus.published.pop_front();
+  paced.on_message(first.topic, first.bytes);
+  now += PacedBus::kPartialTime + std::chrono::seconds(1);
+  PacedBus other{8, [this] { return now; }, *this};
+  other.use(bus, "vc:one:");
+  other.publish("t", std::string(PacedBus::kPiece + 10, 'b'), false, {});
+  answer();
+  EXPECT_EQ(received.size(), 1u);
+  paced.on_message(last.topic, last.bytes);
+  EXPECT_EQ(received.size(), 1u);
 }
 
 }  // namespace

@@ -77,6 +77,27 @@ class OneSystemTest(BusCase):
             self.assertEqual(await self.next(speaker), "back")
             await asyncio.gather(speaker.close(), listener.close())
 
+    async def test_systems_with_different_stores_do_not_hear_each_other_on_one_bus(self):
+        options = [word for bus in self.buses for word in ("--redis-bus", bus.url)]
+        other = self.serve(self.start_redis(), *options)
+        stranger, namesake = other.add_user("mallory"), other.add_user("bob")
+        self.assertEqual(namesake.id, self.bob.id)
+        speaker = await self.connect(voice("room"), self.alice, self.a)
+        listener = await self.connect(voice("room"), self.bob, self.b)
+        outsider = await self.connect(voice("room"), stranger, other)
+        inbox = await self.connect(NOTIFICATIONS, self.bob, self.b)
+        foreign_inbox = await self.connect(NOTIFICATIONS, namesake, other)
+        peer = await self.joined(self.alice, "team", self.a)
+        foreign_peer = await self.joined(stranger, "team", other)
+        self.assertEqual((peer.joined["peers"], foreign_peer.joined["peers"]), ([], []))
+        await speaker.send("secret")
+        await self.invite(self.alice, await self.create_channel(self.alice, "x", self.a), self.bob,
+                          self.a)
+        self.assertEqual(await self.next(listener), "secret")
+        await self.next(inbox)
+        for client in (outsider, foreign_inbox, foreign_peer):
+            await self.silent(client)
+
     async def entered(self, room, user, server):
         """A member who has been told who is there: `.others` by name, and his own number."""
         member = await self.connect(voice(room), user, server, subprotocols=V1)

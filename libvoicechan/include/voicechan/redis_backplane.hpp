@@ -19,6 +19,9 @@ struct RedisBackplaneOptions {
   /// The servers of the bus: `redis://[[user]:password@]host[:port][/database][?…]` or `rediss`.
   /// Each room is on two of them. All nodes must name the same ones.
   std::vector<std::string> bus_urls;
+  /// Of those that use the same servers for the bus, nodes of the same system hear each other: up
+  /// to 32 letters and digits, best `RedisOpening::store_id`. Its topics begin with `vc:<system>:`.
+  std::string system;
   /// The server that has the nodes' leases. Empty: there are none, and what a node had that was
   /// lost is forgotten only when it said goodbye; for tests.
   std::string store_url;

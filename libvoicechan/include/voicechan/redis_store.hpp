@@ -40,6 +40,8 @@ VOICECHAN_API std::string display_redis_url(std::string_view url);
 template <class Opened>
 struct RedisOpening {
   std::unique_ptr<Opened> store;  ///< null if it cannot be opened
+  /// Another one for each store that was begun: 32 hexadecimal digits. Of a `Store` alone.
+  std::string store_id;
   /// Why not: `Errc::store_unavailable` (URL, connection, password, rights), `store_corrupt` (not a
   /// store of ours, or one that a migration has not filled to the end) or `store_too_new`.
   std::error_code error;

@@ -22,10 +22,10 @@ constexpr std::size_t kMaxWaitingBytes = std::size_t{256}
                                          << 10;  // and as much for what is no media
 constexpr RedisReplyLimits kReplyLimits{std::size_t{32} << 20, 16};
 
-std::string make_probe_topic(std::uint64_t origin) {
+std::string make_probe_topic(const std::string& root, std::uint64_t origin) {
   char text[32];
-  (void)std::snprintf(text, sizeof text, "vc:p:%016llx", static_cast<unsigned long long>(origin));
-  return text;
+  (void)std::snprintf(text, sizeof text, "p:%016llx", static_cast<unsigned long long>(origin));
+  return root + text;
 }
 
 }  // namespace
@@ -40,11 +40,12 @@ BusInstance::Subscriber::Subscriber(BusInstance& owner, asio::io_context& io, co
 
 BusInstance::BusInstance(asio::io_context& io, const RedisUrl& url,
                          const std::shared_ptr<asio::ssl::context>& tls, std::size_t index,
-                         std::uint64_t origin, Owner& owner)
+                         const std::string& root, std::uint64_t origin, Owner& owner)
     : index_(index),
       origin_(origin),
       name_(url.display()),
-      probe_topic_(make_probe_topic(origin)),
+      probe_topic_(make_probe_topic(root, origin)),
+      announcements_(root + 'b'),
       owner_(owner),
       publisher_(*this, io, url, tls),
       listener_(*this, io, url, tls),

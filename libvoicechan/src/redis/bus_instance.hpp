@@ -59,7 +59,7 @@ class BusInstance {
 
   BusInstance(asio::io_context& io, const RedisUrl& url,
               const std::shared_ptr<asio::ssl::context>& tls, std::size_t index,
-              std::uint64_t origin, Owner& owner);
+              const std::string& root, std::uint64_t origin, Owner& owner);
 
   void start();
 
@@ -134,7 +134,7 @@ class BusInstance {
   const std::uint64_t origin_;
   const std::string name_;
   const std::string probe_topic_;
-  const std::string announcements_ = "vc:b";
+  const std::string announcements_;
   Owner& owner_;
   Publisher publisher_;
   Subscriber listener_;

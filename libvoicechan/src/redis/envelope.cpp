@@ -16,7 +16,7 @@ constexpr std::size_t kMaxUsernameBytes = 600;  // 150 characters
 constexpr std::size_t kMaxGroupBytes = 4096;
 constexpr std::size_t kMaxJsonDepth = 1000;  // as much as a server may be told to take
 constexpr std::size_t kVoiceKeyBytes = 8;
-constexpr std::string_view kGroupTopicPrefix = "vc:g:";
+constexpr std::string_view kGroupTopicPrefix = "g:";
 
 // Flags of a frame.
 constexpr std::uint8_t kBinary = 1;
@@ -295,7 +295,7 @@ std::string group_topic(std::string_view group) {
 
 std::string node_topic(std::uint64_t node) {
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string topic = "vc:n:";
+  std::string topic = "n:";
   for (int shift = 44; shift >= 0; shift -= 4) topic += kDigits[node >> shift & 15];
   return topic;
 }

@@ -132,10 +132,10 @@ std::string voice_key(std::uint64_t since);
 /// Nothing if `key` is a signaling id.
 std::optional<std::uint64_t> voice_number(std::string_view key);
 
-/// The topic of a group, of a node, and of all nodes.
+/// The topic of a group, of a node, and of all nodes; `PacedBus` puts the system before it.
 std::string group_topic(std::string_view group);
 std::string node_topic(std::uint64_t node);
-constexpr std::string_view kControlTopic = "vc:ctl";
+constexpr std::string_view kControlTopic = "ctl";
 /// The group that a topic belongs to; nothing if it is another one.
 std::optional<std::string_view> group_of_topic(std::string_view topic);
 

@@ -49,7 +49,7 @@ void PacedBus::add(std::string_view topic, std::string bytes, bool is_media, Pub
   const std::size_t size = bytes.size();
   const bool is_free = has_room(cost_of(topic, bytes));
   if (waiting_.empty() && (is_media || is_free)) {
-    return send({std::string(topic), std::move(bytes), is_media, std::move(done), {}});
+    return send({rooted(topic), std::move(bytes), is_media, std::move(done), {}});
   }
   const bool is_too_much =
       is_media ? waiting_media_ + size > kMaxWaitingMedia : waiting_bytes_ + size > kMaxWaiting;
@@ -59,7 +59,7 @@ void PacedBus::add(std::string_view topic, std::string bytes, bool is_media, Pub
   }
   waiting_bytes_ += size;
   if (is_media) waiting_media_ += size;
-  waiting_.push_back({std::string(topic), std::move(bytes), is_media, std::move(done), clock_()});
+  waiting_.push_back({rooted(topic), std::move(bytes), is_media, std::move(done), clock_()});
 }
 
 void PacedBus::send(Waiting message) {
@@ -96,15 +96,29 @@ void PacedBus::pump() {
   }
 }
 
-void PacedBus::drop_partial(Partials::iterator partial) {
-  if (partial == partial_.end()) return;
+PacedBus::Partials::iterator PacedBus::drop_partial(Partials::iterator partial) {
+  if (partial == partial_.end()) return partial;
   partial_bytes_ -= partial->second.bytes.size();
-  partial_.erase(partial);
+  return partial_.erase(partial);
+}
+
+void PacedBus::drop_old_partials() {
+  const MonotonicTime oldest = clock_() - kPartialTime;
+  for (auto next = partial_.begin(); next != partial_.end();) {
+    next = next->second.since < oldest ? drop_partial(next) : std::next(next);
+  }
+}
+
+void PacedBus::on_gap(std::string_view topic) noexcept {
+  const std::string name(topic);
+  auto next = partial_.lower_bound({name, 0});
+  while (next != partial_.end() && next->first.first == name) next = drop_partial(next);
+  listener_->on_gap(unrooted(topic));
 }
 
 void PacedBus::on_message(std::string_view topic, std::string_view bytes) noexcept {
   if (bytes.empty() || static_cast<std::uint8_t>(bytes[0]) != kPieceMagic) {
-    return listener_->on_message(topic, bytes);
+    return listener_->on_message(unrooted(topic), bytes);
   }
   ByteReader in(bytes.substr(1));
   const auto place = in.take<std::uint8_t>();
@@ -114,22 +128,29 @@ void PacedBus::on_message(std::string_view topic, std::string_view bytes) noexce
   if (!in.is_good()) return;
   const auto key = std::make_pair(std::string(topic), origin);
   if ((place & kFirst) != 0) {
+    drop_old_partials();
     if (partial_.size() >= kMaxPartial) drop_partial(partial_.begin());
     drop_partial(partial_.find(key));
-    partial_[key] = {number, {}};
+    partial_[key] = {number, {}, clock_()};
   }
   const auto partial = partial_.find(key);
   if (partial == partial_.end() || partial->second.number != number) return;  // its first is lost
-  if (at != partial->second.bytes.size()) return drop_partial(partial);       // another one is
+  if (at != partial->second.bytes.size()) {                                   // another one is
+    drop_partial(partial);
+    return;
+  }
   const std::string_view piece = in.take_rest();
-  if (partial_bytes_ + piece.size() > kMaxMessage) return drop_partial(partial);
+  if (partial_bytes_ + piece.size() > kMaxMessage) {
+    drop_partial(partial);
+    return;
+  }
   partial_bytes_ += piece.size();
   partial->second.bytes.append(piece);
   if ((place & kLast) == 0) return;
   const std::string whole = std::move(partial->second.bytes);
   partial_bytes_ -= whole.size();
   partial_.erase(partial);
-  listener_->on_message(topic, whole);
+  listener_->on_message(unrooted(topic), whole);
 }
 
 }  // namespace voicechan::redis

@@ -1,5 +1,6 @@
 #include "voicechan/redis_backplane.hpp"
 
+#include <algorithm>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -24,6 +25,7 @@ namespace {
 using redis::RedisUrl;
 
 constexpr std::chrono::milliseconds kStatusTime{100};
+constexpr std::size_t kMaxSystemName = 32;
 /// For the last messages to leave.
 constexpr std::chrono::milliseconds kGoodbyeTime{50};
 
@@ -36,6 +38,12 @@ std::variant<RedisUrl, std::string> read_url(const std::string& text,
     if (!problem.empty()) return problem;
   }
   return url;
+}
+
+bool is_system_name(std::string_view name) {
+  return name.size() <= kMaxSystemName && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+         });
 }
 
 }  // namespace
@@ -56,7 +64,9 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
 
   /// Empty, or why it cannot be.
   std::string open(const RedisBackplaneOptions& options) {
-    redis::RedisBus::Options bus{{}, options.log};
+    if (!is_system_name(options.system)) return "bus: \"" + options.system + "\" names no system";
+    const std::string root = options.system.empty() ? "vc:" : "vc:" + options.system + ':';
+    redis::RedisBus::Options bus{{}, options.log, root};
     for (const std::string& text : options.bus_urls) {
       auto url = read_url(text);
       if (auto* problem = std::get_if<std::string>(&url)) return "bus: " + *problem;
@@ -66,7 +76,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     auto opened = redis::RedisBus::open(io_, std::move(bus), paced_);
     if (auto* problem = std::get_if<std::string>(&opened)) return "bus: " + *problem;
     bus_ = std::get<0>(std::move(opened));
-    paced_.use(*bus_);
+    paced_.use(*bus_, root);
     return options.store_url.empty() ? std::string() : open_store(options);
   }
 
@@ -174,7 +184,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     nodes_.gateway().take_epoch(epoch);
   }
   void on_dead(std::uint64_t node) override {
-    if (log_) log_("node " + redis::node_topic(node).substr(5) + " is gone");
+    if (log_) log_("node " + redis::node_topic(node).substr(2) + " is gone");
     nodes_.gateway().drop_node(node);
   }
   std::set<std::uint64_t> known_nodes() const override { return nodes_.gateway().known_nodes(); }

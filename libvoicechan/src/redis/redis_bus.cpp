@@ -61,8 +61,8 @@ RedisBus::RedisBus(asio::io_context& io, Options options, Listener& listener,
       timer_(io) {
   BusInstance::Owner& owner = *this;
   for (std::size_t i = 0; i < options_.urls.size(); ++i) {
-    instances_.push_back(
-        std::make_unique<BusInstance>(io, options_.urls[i], tls[i], i, origin_, owner));
+    instances_.push_back(std::make_unique<BusInstance>(io, options_.urls[i], tls[i], i,
+                                                       options_.root, origin_, owner));
   }
 }
 

@@ -40,6 +40,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
     std::vector<RedisUrl> urls;  ///< at least one, each once; passwords are loaded
     /// Told when a server is lost, comes back, or has another problem; never a password.
     std::function<void(const std::string& line)> log;
+    std::string root = "vc:";  ///< what the topics of its own begin with
   };
 
   struct InstanceStatus {

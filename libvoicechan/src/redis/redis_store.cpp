@@ -264,7 +264,8 @@ RedisOpening<Store> open_redis_store(RedisStoreOptions options) {
     failure = meta ? refuse(*meta) : link->explain(meta.error());
     if (meta && failure.error) failure = link->explain(failure.error, failure.reason);
     if (!failure.error) {
-      link->bind(meta->elements[1].text);
+      opening.store_id = meta->elements[1].text;
+      link->bind(opening.store_id);
       opening.warnings = link->durability_warnings();
       opening.store = std::make_unique<RedisStore>(std::move(link));
     }
