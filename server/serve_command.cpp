@@ -176,19 +176,29 @@ Foundation lay_foundation(const CommandLine& line, asio::io_context& io) {
   return foundation.get();
 }
 
-/// Ends the server, or the process should that take longer than `patience`: a call of the store
-/// cannot be interrupted while another process has the database locked. Nobody has been promised
-/// what it had to write.
-void end_within(std::chrono::milliseconds patience, Server& server) {
+/// Runs `step`, and ends the process should that take longer than `patience`.
+template <class Step>
+void end_within(std::chrono::milliseconds patience, const char* what, Step step) {
   std::promise<void> ended;
-  std::thread watch([patience, end = ended.get_future()] {
+  std::thread watch([patience, what, end = ended.get_future()] {
     if (end.wait_for(patience) == std::future_status::ready) return;
-    spdlog::warn("stopped without waiting for the database");
+    spdlog::warn("stopped without waiting for {}", what);
     std::_Exit(0);
   });
-  server.end();
+  step();
   ended.set_value();
   watch.join();
+}
+
+/// Ends server and store. A call of the store cannot be interrupted while another process has the
+/// database locked, nor can the resolver; nobody has been promised what was to be written.
+void end(std::unique_ptr<Server> server, std::unique_ptr<Store> store) {
+  end_within(std::chrono::milliseconds(500), "the database", [&] { server->end(); });
+  end_within(std::chrono::seconds(2), "a name that is being looked up", [&] {
+    server = nullptr;
+    store = nullptr;
+  });
+  spdlog::info("stopped");
 }
 
 void warn_of(const std::string& event) { spdlog::warn("{}", event); }
@@ -228,7 +238,7 @@ int run_serve(const CommandLine& line) {
   asio::signal_set hangup(io);
   if (!line.is_try) hangup.add(SIGHUP);  // there, the terminal that is closed is to end it
 
-  const Foundation foundation = lay_foundation(line, io);
+  Foundation foundation = lay_foundation(line, io);
   if (!foundation.error.empty()) return fail(line, foundation.error);
   ServerOptions options = line.server;
   if (line.is_try && options.www_directory.empty()) options.www_directory = find_installed_pages();
@@ -253,8 +263,7 @@ int run_serve(const CommandLine& line) {
   trim.start();
   reload_on_hangup(hangup, *server, is_tls);
   control.serve(*server);
-  end_within(std::chrono::milliseconds(500), *server);
-  spdlog::info("stopped");
+  end(std::move(server), std::move(foundation.store));
   return 0;
 }
 
