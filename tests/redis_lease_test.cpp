@@ -97,6 +97,9 @@ TEST_F(LeaseViewTest, PausedNodeNeedsANewEpochAndJudgesNobody) {
   EXPECT_TRUE(verdict.needs_new_epoch);
   EXPECT_FALSE(renew({1}, false).needs_new_epoch) << "the first lease of that epoch";
   EXPECT_THAT(verdict.dead, IsEmpty());
+  EXPECT_FALSE(renew({1}, false).needs_new_epoch) << "the first lease under the new one";
+  EXPECT_FALSE(renew({1}).needs_new_epoch);
+  EXPECT_TRUE(renew({1}, false).needs_new_epoch);
 }
 
 /// `redis_node_process`, with a peer in a room.

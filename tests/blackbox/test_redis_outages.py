@@ -45,6 +45,11 @@ class RedisTest(Outage):
         except AssertionError:
             self.fail((await self.health(server))[1])
 
+    def check_announcements(self, outages):
+        """After an outage of the store in which leases ran out a server tells all again, but once."""
+        for server in (self.a, self.b):
+            self.assertLessEqual(server.log().count("taken for dead"), outages)
+
     def publishes(self, bus):
         """How many messages it has taken; it answers in one piece."""
         told = bus.ask("INFO commandstats").partition(b"cmdstat_publish:calls=")[2]
@@ -116,6 +121,7 @@ class RedisTest(Outage):
             for server in (self.a, self.b):
                 await self.until_well(server, 4)
         await asyncio.sleep(JUDGED)  # those who were away longest have been judged by now
+        self.check_announcements(2)
         for one in (here, there, caller, callee):
             self.assertEqual((one.went, one.wrong), ({}, []), "somebody who is there was given up")
 
@@ -178,6 +184,7 @@ class RedisTest(Outage):
         for server in (self.a, self.b):
             await self.until_well(server, 8)
         await asyncio.sleep(JUDGED)
+        self.check_announcements(1)
         for one in (*near, far, caller, callee, beside):
             self.assertEqual((len(one.present), one.wrong), (3, []))
         self.assertEqual((await self.send_to(caller, callee.id_, "3"))[0], "delivered")
