@@ -6,7 +6,7 @@
 
 namespace voicechan::redis {
 
-/// How long to wait before the next try to connect: 5 ms, then 20 to 500 ms, doubling, each by up
+/// How long to wait before the next try to connect: 5 ms, then 20 to 250 ms, doubling, each by up
 /// to half shorter or longer, so that nodes do not come all at once.
 class Backoff {
  public:
@@ -23,7 +23,7 @@ class Backoff {
  private:
   static constexpr std::chrono::microseconds kFirst{5'000};
   static constexpr std::chrono::microseconds kSecond{20'000};
-  static constexpr std::chrono::microseconds kLast{500'000};
+  static constexpr std::chrono::microseconds kLast{250'000};
 
   std::minstd_rand random_;
   std::chrono::microseconds base_ = kFirst;

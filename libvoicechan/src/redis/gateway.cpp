@@ -61,14 +61,47 @@ MonotonicTime Gateway::turn() {
     timetable_.erase(timetable_.begin());
     if (group && group->due == due) touch(*group);
   }
-  for (std::size_t i = 0; i < touched_.size(); ++i) {  // it may grow meanwhile
-    if (const auto group = touched_[i].lock()) look_at(*group);
-  }
-  touched_.clear();
+  look_at_touched();
+  ask_due();
+  look_at_touched();
   tick_messages();
   port_->flush();
   const MonotonicTime next = timetable_.empty() ? MonotonicTime::max() : timetable_.begin()->first;
   return std::min(next, away_due_);
+}
+
+void Gateway::look_at_touched() {
+  for (std::size_t i = 0; i < touched_.size(); ++i) {  // it may grow meanwhile
+    if (const auto group = touched_[i].lock()) look_at(*group);
+  }
+  touched_.clear();
+}
+
+void Gateway::ask_later(GatewayGroup& group) {
+  if (std::exchange(group.is_to_ask, true)) return;
+  to_ask_.push_back(group.weak_from_this());
+  request_turn();
+}
+
+void Gateway::ask_due() {
+  if (to_ask_.empty() && asking_.empty()) return;
+  const auto has_ended = [](const std::weak_ptr<GatewayGroup>& each) {
+    const auto group = each.lock();
+    return !group || !group->mirror().is_asking();
+  };
+  asking_.erase(std::remove_if(asking_.begin(), asking_.end(), has_ended), asking_.end());
+  for (std::size_t left = to_ask_.size(); left > 0 && asking_.size() < kMaxQuestions; --left) {
+    const auto group = to_ask_.front().lock();
+    to_ask_.pop_front();
+    if (!group) continue;
+    if (group->mirror().is_asking()) {  // for something else: after that
+      to_ask_.push_back(group);
+      continue;
+    }
+    group->is_to_ask = false;
+    group->ask_again();
+    asking_.push_back(group);
+  }
 }
 
 void Gateway::request_turn() {
@@ -235,7 +268,7 @@ void Gateway::on_message(std::string_view topic, std::string_view bytes) noexcep
 void Gateway::on_gap(std::string_view topic) noexcept {
   context_.update_time();
   const auto name = group_of_topic(topic);
-  if (GatewayGroup* group = name ? find(*name) : nullptr) group->on_subscribed();
+  if (GatewayGroup* group = name ? find(*name) : nullptr) ask_later(*group);
 }
 
 void Gateway::on_state(bool is_reachable) noexcept {
@@ -244,16 +277,13 @@ void Gateway::on_state(bool is_reachable) noexcept {
       unreachable_since_ != MonotonicTime::max() && context_.now - unreachable_since_ >= kPatience;
   unreachable_since_ = is_reachable ? MonotonicTime::max() : context_.now;
   if (!is_reachable || !was_away_long) return;
-  for (const auto& each : groups_) each.second->on_subscribed();  // what was refused was lost
+  for (const auto& each : groups_) ask_later(*each.second);  // what was refused was lost
 }
 
 void Gateway::take_epoch(std::uint16_t epoch) {
   context_.update_time();
   context_.origin = make_origin(node_of(context_.origin), epoch);
-  for (const auto& each : groups_) {
-    each.second->mirror().take_origin(context_.origin, context_.now);
-    touch(*each.second);
-  }
+  for (const auto& each : groups_) ask_later(*each.second);  // until then it has its old one
 }
 
 void Gateway::drop_node(std::uint64_t node) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,6 +40,10 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   static constexpr std::chrono::milliseconds kLingerTime{2000};
   /// While the bus has been away so long, nobody waits for it.
   static constexpr std::chrono::milliseconds kPatience{1000};
+
+  /// Not more groups at once are asked about after a break: whose question waits behind thousands
+  /// of others has no answer in time.
+  static constexpr std::size_t kMaxQuestions = 512;
 
   /// Attaches to `local`, which has no hubs yet. `wake` is called from any thread, must not block
   /// and must not call the gateway.
@@ -106,6 +112,11 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   GatewayGroup* find(std::string_view group);
   void touch(GatewayGroup& group);
   void look_at(GatewayGroup& group);
+  void look_at_touched();
+  /// Has the group ask when it is its turn. However often something was missed until then, it asks
+  /// once.
+  void ask_later(GatewayGroup& group);
+  void ask_due();
   void request_turn();
 
   void on_direct(const Message& message);
@@ -123,6 +134,8 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   Groups groups_;
   std::multimap<MonotonicTime, std::weak_ptr<GatewayGroup>> timetable_;
   std::vector<std::weak_ptr<GatewayGroup>> touched_;
+  std::deque<std::weak_ptr<GatewayGroup>> to_ask_;
+  std::vector<std::weak_ptr<GatewayGroup>> asking_;
   std::vector<VoiceMemberLeft> voice_leaves_;  // due when what they said has been polled
   AwayMessages away_;
   MonotonicTime away_due_ = MonotonicTime::max();

@@ -66,6 +66,15 @@ void GatewayGroup::on_subscribed() {
   context_->touch(*this);
 }
 
+void GatewayGroup::ask_again() {
+  if (!mirror_.has_origin(context_->origin)) {
+    const bool is_open = mirror_.is_live();
+    mirror_.take_origin(context_->origin, context_->now);
+    if (is_open) return context_->touch(*this);
+  }
+  on_subscribed();
+}
+
 void GatewayGroup::degrade() {
   is_degraded_ = true;
   context_->inbox->set_ready(name_, false);

@@ -55,8 +55,10 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   void open();
   /// Takes all out of the local rosters that this brought, tells other nodes and unsubscribes.
   void close();
-  /// The subscription stands, perhaps again: something may have been missed before.
+  /// The subscription stands, perhaps again: something may have been missed before. Asks.
   void on_subscribed();
+  /// The same, or this node has another epoch now.
+  void ask_again();
 
   /// What the bus brought.
   void on_message(const Message& message);
@@ -74,6 +76,7 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   MonotonicTime linger_until = MonotonicTime::max();
   MonotonicTime due = MonotonicTime::max();  // its place in the gateway's timetable
   bool is_touched = false;
+  bool is_to_ask = false;
 
  private:
   void publish(const Envelope& envelope, const Body& body, std::uint64_t token) override;

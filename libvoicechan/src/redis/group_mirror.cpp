@@ -342,7 +342,8 @@ void GroupMirror::finish(MonotonicTime now) {
   for (auto& [id, node] : nodes_) {
     if (asking_.answers.count(id) != 0) continue;
     node.is_known = false;  // it stays, until its lease ends or it says itself that it has left
-    node.is_listening = false;
+    // Who was not asked, or had no time, may well listen; of nobody at all the bus tells soon.
+    node.is_listening = node.is_listening && !is_certain_;
     Envelope head = envelope();
     head.number = asking_.number;
     actions_->ask_node(id, head);

@@ -90,6 +90,8 @@ class GroupMirror {
   /// This node has another epoch now: asks.
   void take_origin(std::uint64_t origin, MonotonicTime now);
 
+  bool has_origin(std::uint64_t origin) const noexcept { return origin_ == origin; }
+
   void on_message(const Message& message, MonotonicTime now);
   /// An answer that came to this node alone.
   void on_answer(const Envelope& envelope, const SnapshotMessage& message, MonotonicTime now);
@@ -117,6 +119,7 @@ class GroupMirror {
   }
 
   bool is_live() const noexcept { return phase_ == Phase::live; }
+  bool is_asking() const noexcept { return phase_ == Phase::asking; }
   /// No other node has anything to do with the group, as far as is known.
   bool is_alone() const noexcept { return nodes_.empty() && is_certain_; }
 
