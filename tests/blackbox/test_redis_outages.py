@@ -8,7 +8,9 @@ import time
 import unittest
 
 from harness import CHANNELS, COSTS_COUNT, INVITE, SCALE, SIGNALING, eventually, within
+from crowd import Crowd
 from redis_outage import JUDGED, LEASE, LONG, Outage
+
 
 class RedisTest(Outage):
     """Redis is away: one role, or both."""
@@ -188,6 +190,78 @@ class RedisTest(Outage):
         for one in (*near, far, caller, callee, beside):
             self.assertEqual((len(one.present), one.wrong), (3, []))
         self.assertEqual((await self.send_to(caller, callee.id_, "3"))[0], "delivered")
+
+
+class ManyRoomsTest(Outage):
+    """Each room has a member on each of two servers, and no Redis is there for a while."""
+
+    ROOMS, SECONDS = (10_000, 60) if LONG else (500, 1.5 * LEASE)
+
+    def serve_joined(self, *more):
+        return super().serve_joined("--connection-rate", "0", *more)
+
+    async def say(self, seconds):
+        """All members speak once."""
+        self.round += 1
+        began = time.monotonic()
+        await asyncio.gather(*(crowd.do(f"say {self.round} {seconds}") for crowd in self.crowds))
+        await asyncio.sleep(max(0, began + seconds - time.monotonic()))
+
+    @within(300)
+    async def test_all_rooms_are_back_within_a_second(self):
+        self.crowds = [await Crowd.enter(self, server, user, self.ROOMS)
+                       for server, user in ((self.a, self.alice), (self.b, self.bob))]
+        for crowd in self.crowds:
+            await crowd.ready
+        self.round = 0
+        near = await self.members("near", 2, self.alice, self.a)
+
+        async def all_hear():
+            for crowd in self.crowds:
+                await crowd.do("listen")
+            await self.say(1)
+            return not any([(await crowd.tell())["unheard"] for crowd in self.crowds])
+        await eventually(all_hear, "all rooms are heard across", 20)
+
+        for redis in (self.store, *self.buses):
+            redis.kill()
+        before = [server.resident_bytes() for server in (self.a, self.b)]
+        for crowd in self.crowds:
+            await crowd.do("listen")
+        grown, said = 0, 0
+        until = time.monotonic() + self.SECONDS
+        while time.monotonic() < until:
+            await near[0].send(f"{said}")
+            said += 1
+            await self.say(1)
+            grown = max([grown] + [server.resident_bytes() - size for server, size in
+                                   zip((self.a, self.b), before)])
+        self.assertEqual([await self.next(near[1]) for _ in range(said)],
+                         [str(i) for i in range(said)], "neighbours hear all")
+
+        for redis in (self.store, *self.buses):
+            redis.start()
+        back = time.monotonic()
+        creating = asyncio.create_task(eventually(self.creates, "creates work", 5))
+        while time.monotonic() < back + 2 * SCALE:
+            await self.say(0.25)
+        await creating
+        self.assertLess(self.created - back, 1.2 * SCALE)
+        for crowd in self.crowds:
+            told = await crowd.tell()
+            self.assertEqual((told["unheard"], told["repeated"], told["out_of_order"]), (0, 0, 0))
+            if LONG:
+                print(f"{self.ROOMS} rooms: all heard across {told['all_heard'] - back:.2f} s after "
+                      f"the return; memory grew by {grown / 1e6:.1f} MB in {self.SECONDS:.0f} s")
+            self.assertLess(told["all_heard"] - back, 1.2 * SCALE)
+        if COSTS_COUNT:
+            self.assertLess(grown, 10e6)
+
+    async def creates(self):
+        if await self.status_of_create(self.alice, self.a) != 201:
+            return False
+        self.created = time.monotonic()
+        return True
 
 
 if __name__ == "__main__":
