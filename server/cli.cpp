@@ -383,6 +383,7 @@ void take_sources(OptionSources& sources, CLI::App& command, CommandLine& line,
   if (!line.config_file.empty()) sources.take_file(line.config_file);
   sources.check_needs();
   if (!sources.errors().empty()) throw CommandLineExit{2, lines_of(sources.errors())};
+  if (!line.is_try) take_default_database(environment, line.store);
   try {
     complete(line);
   } catch (const CLI::ParseError& error) {

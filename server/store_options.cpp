@@ -86,6 +86,11 @@ void take_store_of(const char* const* environment, StoreLocation& store) {
   }
 }
 
+void take_default_database(const char* const* environment, StoreLocation& store) {
+  if (store.is_redis() || !store.database.empty()) return;
+  store.database = value_in(environment, "VOICECHAN_DEFAULT_DB");
+}
+
 void complete_store(StoreLocation& store, bool is_try) {
   if (store.is_redis() && !store.database.empty()) {
     throw CLI::ValidationError("--redis-store", "takes the place of --db; give one of them");

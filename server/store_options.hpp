@@ -32,6 +32,10 @@ std::string value_in(const char* const* environment, const std::string& name);
 /// What the command line of other commands than `serve` does not say about the store.
 void take_store_of(const char* const* environment, StoreLocation& store);
 
+/// What a service's unit says: the file where neither its options nor its configuration name a
+/// store, and so none that stands before them.
+void take_default_database(const char* const* environment, StoreLocation& store);
+
 /// What the options mean together, and the default. Throws CLI::ValidationError.
 void complete_store(StoreLocation& store, bool is_try);
 

@@ -111,6 +111,17 @@ class SourcesTest(ConfigCase):
             self.write("workers = \n")
             self.assertIn(f"{self.file}:1: ", self.refusals("serve")[0])
 
+    def test_the_file_alone_says_where_the_service_keeps_its_users(self):
+        with self.environment(VOICECHAN_DEFAULT_DB="/state/voice.db", VOICECHAN_CONFIG=self.file):
+            for text, line in (
+                    ("", '#db = "/state/voice.db"'),
+                    ('db = "other.db"\n', f'db = "other.db"  # {self.file}:1'),
+                    ('redis-store = "redis://there"\n',
+                     f'redis-store = "redis://there"  # {self.file}:1')):
+                self.write(text)
+                self.assertIn(line, lines(self.check()))
+            self.assertIn("--db", self.refusals("serve", "--db", "x.db")[0])
+
     def test_users_are_added_where_the_environment_says(self):
         with self.environment(VOICECHAN_DB=self.path("there.db")):
             self.assertEqual(run_cli("user", "add", "dora").returncode, 0)
