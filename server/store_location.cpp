@@ -65,7 +65,11 @@ Opening<Store> open_store(const StoreLocation& location, bool may_create, std::u
 }
 
 Opening<StoreArchive> open_archive(const StoreLocation& location, bool may_create) {
-  if (location.is_redis()) return from_redis(open_redis_archive(redis_options(location)));
+  if (location.is_redis()) {
+    RedisStoreOptions options = redis_options(location);
+    options.may_be_replica = !may_create;
+    return from_redis(open_redis_archive(std::move(options)));
+  }
   return from_file<StoreArchive>(location, may_create,
                                  [&] { return open_sqlite_archive(location.database); });
 }

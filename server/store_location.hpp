@@ -37,7 +37,7 @@ Opening<Store> open_store(const StoreLocation& location, bool may_create,
                           std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max(),
                           std::function<void(std::string_view)> on_event = {});
 
-/// The same, to move it.
+/// The same, to move it. One that may not be created is only read, and so may be a replica.
 Opening<StoreArchive> open_archive(const StoreLocation& location, bool may_create);
 
 /// What is wrong with a text that is neither "sqlite:FILE" nor the URL of a Redis server; empty:

@@ -33,13 +33,16 @@ class Redis:
         self.process = None
         self.start()
 
+    def command(self):
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+                self.directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+                "--logfile", os.path.join(self.directory, "log"), *self._options]
+
     def start(self):
         """Returns when it answers."""
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
-             self.directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-             "--logfile", os.path.join(self.directory, "log"), *self._options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
         atexit.register(self.kill)
         deadline = time.monotonic() + 20 * SCALE

@@ -24,6 +24,8 @@ struct RedisStoreOptions {
   /// An operation that gets no answer for so long fails with `Errc::store_unavailable`. While the
   /// server is known to be away, one fails after a tenth of it.
   std::chrono::milliseconds timeout{1000};
+  /// A replica will do: nothing is going to be written.
+  bool may_be_replica = false;
   /// Told in a sentence that Redis went away or came back. Called on a thread of the store; must
   /// not throw.
   std::function<void(std::string_view)> on_event;

@@ -20,7 +20,7 @@ constexpr milliseconds kStartGrace{1000};
 
 constexpr std::size_t kMaxWaitingBytes = std::size_t{256}
                                          << 10;  // and as much for what is no media
-constexpr RedisReplyLimits kReplyLimits{std::size_t{32} << 20, 16};
+constexpr RedisReplyLimits kReplyLimits{std::size_t{32} << 20, 1024};
 
 std::string make_probe_topic(const std::string& root, std::uint64_t origin) {
   char text[32];
@@ -79,6 +79,20 @@ void BusInstance::send(const std::string& topic, const std::string& bytes) {
 void BusInstance::want(const std::string& topic, bool is_wanted) {
   topics_.want(topic, is_wanted);
   send_due(topics_, listener_.link);
+}
+
+std::string BusInstance::handle_nature(const RedisNature& nature) {
+  if (nature.is_sentinel) return kIsSentinel;
+  if (nature.is_replica) {
+    owner_.on_warning(index_,
+                      "it is a replica, whose master gives it all that is published there, too: "
+                      "name servers that have neither masters nor replicas");
+  } else if (nature.is_cluster) {
+    owner_.on_warning(index_,
+                      "it is a node of a Redis Cluster, which sends each message to all of its "
+                      "nodes: name servers of their own");
+  }
+  return {};
 }
 
 void BusInstance::handle_publisher_up() {

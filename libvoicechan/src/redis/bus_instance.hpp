@@ -52,6 +52,8 @@ class BusInstance {
     virtual void on_given_up(std::deque<Publication>&& publications) = 0;
     /// `can_publish`, `is_connected`, `is_listening` or `problem` may be another one.
     virtual void on_changed(std::size_t index) = 0;
+    /// It works, but an operator should know this.
+    virtual void on_warning(std::size_t index, const std::string& text) = 0;
 
    protected:
     ~Owner() = default;
@@ -104,6 +106,9 @@ class BusInstance {
     void on_up() override { instance.handle_publisher_up(); }
     void on_down(const std::string& reason) override { instance.handle_publisher_down(reason); }
     void on_reply(RedisReply&& reply) override { instance.handle_published(reply); }
+    std::string on_nature(const RedisNature& nature) override {
+      return instance.handle_nature(nature);
+    }
     BusInstance& instance;
     RedisLink link;
   };
@@ -117,6 +122,7 @@ class BusInstance {
     RedisLink link;
   };
 
+  std::string handle_nature(const RedisNature& nature);
   void handle_publisher_up();
   void handle_publisher_down(const std::string& reason);
   void handle_published(const RedisReply& reply);

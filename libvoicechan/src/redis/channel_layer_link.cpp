@@ -13,7 +13,7 @@ constexpr milliseconds kAnswerWithin{1000};
 constexpr milliseconds kGivenUpAfter{5000};
 // Some seconds of what a busy server says, and little enough to be kept in memory.
 constexpr std::size_t kMaxWaitingBytes = std::size_t{8} << 20;
-constexpr RedisReplyLimits kReplyLimits{std::size_t{32} << 20, 16};
+constexpr RedisReplyLimits kReplyLimits{std::size_t{32} << 20, 1024};
 
 }  // namespace
 

@@ -98,6 +98,7 @@ void NodeLease::on_reply(RedisReply&& reply) {
     return;
   }
   is_asking_ = false;
+  if (is_from_replica(reply)) return link_.reconnect(kIsReplica);  // its name may have moved
   const bool is_list = reply.type == RedisReply::Type::array && reply.elements.size() == 2 &&
                        reply.elements[1].type == RedisReply::Type::array;
   if (!is_list) {

@@ -48,6 +48,7 @@ class NodeLease final : private RedisLink::Listener {
   void on_up() override;
   void on_down(const std::string& reason) override;
   void on_reply(RedisReply&& reply) override;
+  std::string on_nature(const RedisNature& nature) override { return objection_to_store(nature); }
 
   void renew();
   void renew_later();

@@ -238,6 +238,10 @@ void RedisBus::on_changed(std::size_t index) {
   if (std::exchange(is_reachable_, is_reachable) != is_reachable) listener_.on_state(is_reachable);
 }
 
+void RedisBus::on_warning(std::size_t index, const std::string& text) {
+  if (options_.log) options_.log("bus " + options_.urls[index].display() + ": " + text);
+}
+
 void RedisBus::on_message(std::size_t index, const std::string& topic, std::string&& bytes) {
   const auto header = BusHeader::decode(bytes);
   if (!header || header->kind != BusHeader::Kind::message) {

@@ -4,8 +4,6 @@
 #include <exception>
 #include <utility>
 
-#include "redis/redis_introduction.hpp"
-
 namespace voicechan::redis {
 namespace {
 
@@ -160,13 +158,13 @@ void RedisClient::open() {
 void RedisClient::greet() {
   unsent_.clear();
   sending_.clear();
-  greeting_replies_ = append_introduction(unsent_, options_.url);
+  greeting_replies_ = append_introduction(unsent_, options_.url) + 1;
+  append_nature_question(unsent_);
   if (!options_.greeting.empty()) {
     append_command(unsent_, {options_.greeting.begin(), options_.greeting.end()});
     ++greeting_replies_;
   }
   receive();
-  if (greeting_replies_ == 0) return welcome();
   send();
 }
 
@@ -219,7 +217,9 @@ void RedisClient::take_replies() {
 void RedisClient::take_greeting_reply(const RedisReply& reply) {
   const bool is_last = --greeting_replies_ == 0;
   const bool is_for_owner = is_last && !options_.greeting.empty();
-  std::string problem = reply.is_error() ? refusal_of(reply) : std::string();
+  const bool is_nature = greeting_replies_ == (options_.greeting.empty() ? 0u : 1u);
+  std::string problem = reply.is_error() && !is_nature ? refusal_of(reply) : std::string();
+  if (is_nature && options_.check_nature) problem = options_.check_nature(nature_of(reply));
   if (is_for_owner && options_.check_greeting) problem = options_.check_greeting(reply);
   if (!problem.empty()) return lose(problem, true);
   if (is_last) welcome();

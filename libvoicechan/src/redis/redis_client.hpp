@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "redis/redis_introduction.hpp"
 #include "redis/redis_reply.hpp"
 #include "redis/redis_store_scripts.hpp"
 #include "redis/redis_stream.hpp"
@@ -41,6 +42,8 @@ class RedisClient {
     /// No call waits longer, and none much longer than a tenth of that while the server is known
     /// to be away.
     std::chrono::milliseconds timeout{1000};
+    /// Says why a server is not to be used; empty: it is. Called on this object's thread.
+    std::function<std::string(const RedisNature&)> check_nature;
     /// Sent first on each connection, after AUTH and SELECT; may be empty.
     std::vector<std::string> greeting;
     /// Says what is wrong with the answer to the greeting; then the connection is not used. Called

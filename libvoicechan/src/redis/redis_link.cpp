@@ -4,8 +4,6 @@
 #include <system_error>
 #include <utility>
 
-#include "redis/redis_introduction.hpp"
-
 namespace voicechan::redis {
 namespace {
 
@@ -58,7 +56,8 @@ void RedisLink::connect() {
 void RedisLink::on_connected() {
   state_ = State::introducing;
   auto& out = connection_->out();
-  awaited_replies_ = append_introduction(out, url_) + 1;
+  awaited_replies_ = append_introduction(out, url_) + 2;
+  append_nature_question(out);
   append_command(out, {"PING"});
   connection_->flush();
 }
@@ -66,6 +65,10 @@ void RedisLink::on_connected() {
 void RedisLink::on_reply(RedisReply&& reply) {
   if (state_ == State::up) {
     listener_.on_reply(std::move(reply));
+  } else if (awaited_replies_ == 2) {
+    --awaited_replies_;
+    const std::string objection = listener_.on_nature(nature_of(reply));
+    if (!objection.empty()) reconnect(objection);
   } else if (reply.is_error()) {
     reconnect("it refused us: " + refusal_of(reply));
   } else if (--awaited_replies_ == 0) {

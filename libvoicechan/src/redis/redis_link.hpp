@@ -12,6 +12,7 @@
 
 #include "redis/backoff.hpp"
 #include "redis/redis_connection.hpp"
+#include "redis/redis_introduction.hpp"
 #include "redis/redis_reply.hpp"
 #include "redis/redis_url.hpp"
 #include "redis/topic_reconciler.hpp"
@@ -31,6 +32,9 @@ class RedisLink final : private RedisConnection::Owner {
     virtual void on_down(const std::string& reason) = 0;
     /// The next reply, in the order of the commands; or what a subscriber is told.
     virtual void on_reply(RedisReply&& reply) = 0;
+
+    /// Before `on_up`. Why this server is not to be used; empty: it is.
+    virtual std::string on_nature(const RedisNature&) { return {}; }
 
    protected:
     ~Listener() = default;
@@ -76,7 +80,7 @@ class RedisLink final : private RedisConnection::Owner {
   asio::steady_timer timer_;
   Backoff backoff_;
   State state_ = State::idle;
-  std::size_t awaited_replies_ = 0;  // to what introduces us
+  std::size_t awaited_replies_ = 0;  // to what introduces us; the last two to HELLO and PING
   std::chrono::steady_clock::time_point up_since_;
   const std::shared_ptr<char> alive_ = std::make_shared<char>();  // handlers that outlive us look
 };

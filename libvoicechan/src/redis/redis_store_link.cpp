@@ -79,6 +79,10 @@ std::unique_ptr<StoreLink> StoreLink::open(RedisStoreOptions options, Failure& f
     client.url = url;
     client.tls = std::get<0>(std::move(tls));
     client.timeout = link->options_.timeout;
+    client.check_nature = [may_be_replica = link->options_.may_be_replica](RedisNature nature) {
+      nature.is_replica = nature.is_replica && !may_be_replica;
+      return objection_to_store(nature);
+    };
     client.greeting = {"HMGET", std::string(key::kMeta), "format", "id", "import"};
     client.check_greeting = [&self = *link](const RedisReply& reply) {
       return self.check_greeting(reply);
@@ -120,6 +124,7 @@ Result<RedisReply> StoreLink::run(const Script& script,
 Result<RedisReply> StoreLink::to_result(std::optional<RedisReply> reply) {
   if (!reply) return is_other_store_ ? Errc::store_corrupt : Errc::store_unavailable;
   if (!reply->is_error()) return *std::move(reply);
+  if (is_from_replica(*reply)) client_->reconnect();  // where it stays away until it is a master
   const MutexLock lock(mutex_);
   last_error_ = reply->text;
   return to_errc(reply->text);
@@ -209,6 +214,10 @@ StoreLink::Failure StoreLink::explain(std::error_code error, std::string reason)
   const MutexLock lock(mutex_);
   if (reason.empty() && error == Errc::store_unavailable) {
     reason = last_error_.empty() ? problem : last_error_;
+    // The call gave up a little before the connection did.
+    if (reason.empty()) {
+      reason = "no answer within " + std::to_string(options_.timeout.count()) + " ms";
+    }
   }
   return {error, display_ + ": " + (reason.empty() ? error.message() : reason)};
 }

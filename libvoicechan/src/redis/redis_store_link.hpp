@@ -32,7 +32,8 @@ class StoreLink {
     std::string import;
   };
 
-  /// Connects; null and `failure` if that fails. Looks at nothing.
+  /// Connects; null and `failure` if that fails. Looks at nothing but whether the server could keep
+  /// what is written, and does so after each loss of the connection.
   static std::unique_ptr<StoreLink> open(RedisStoreOptions options, Failure& failure);
 
   /// From now on, another store than this is an error.
