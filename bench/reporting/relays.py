@@ -219,12 +219,18 @@ class Bench:
         return report
 
     def load(self, relay, mode, *options, may_lose=False):
+        """The report of a run."""
+        return self.quiet(lambda: self.load_once(relay, mode, *options, may_lose=may_lose),
+                          relay.pid)
+
+    def quiet(self, run_once, known=None):
         """The report of the first run that others did not disturb much, or of the last one. Which
-        one counts does not depend on what was measured; the report keeps those that do not."""
+        one counts does not depend on what was measured; the report keeps those that do not. Others
+        are who is neither a child of this process nor the process `known`."""
         discarded = []
         for attempt in range(1, self.plan.attempts + 1):
-            disturbance = Disturbance(relay.pid)
-            report = self.load_once(relay, mode, *options, may_lose=may_lose)
+            disturbance = Disturbance(known)
+            report = run_once()
             report["others_cpu_percent"] = round(disturbance.percent(), 1)
             is_disturbed = report["others_cpu_percent"] > DISTURBED_PERCENT
             if not is_disturbed or attempt == self.plan.attempts:
