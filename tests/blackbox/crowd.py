@@ -3,7 +3,7 @@ of the websockets package would take more than the servers that they try.
 
 As a program it takes one command a line: `say ROUND SECONDS` has each member say the number of the
 round, spread over so much time; `tell` prints what was heard; `listen` begins to note which rooms
-were heard for the first time since then, and when the last one was.
+are heard from then on.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ STEP = 100  # rooms
 class Members:
     def __init__(self, port, key, rooms):
         self.heard = {}  # by round: members
-        self.unheard, self.all_heard = set(), None
+        self.unheard = set()
         self.repeated = self.out_of_order = 0
         self.sockets, self.by_fd, self.buffers = [], {}, {}
         self.last = [-1] * rooms
@@ -96,10 +96,7 @@ class Members:
         self.out_of_order += number < self.last[room]
         self.last[room] = number
         self.heard[number] = self.heard.get(number, 0) + 1
-        if room in self.unheard:
-            self.unheard.discard(room)
-            if not self.unheard:
-                self.all_heard = time.monotonic()
+        self.unheard.discard(room)
 
     def run(self):
         control = select.epoll()
@@ -124,12 +121,12 @@ class Members:
             self.say(int(words[1]), float(words[2]))
             print("said", flush=True)
         elif words[0] == b"listen":
-            self.unheard, self.all_heard = set(range(len(self.sockets))), None
+            self.unheard = set(range(len(self.sockets)))
             print("listening", flush=True)
         else:
             print(json.dumps({
-                "heard": self.heard, "unheard": len(self.unheard), "all_heard": self.all_heard,
-                "repeated": self.repeated, "out_of_order": self.out_of_order}), flush=True)
+                "heard": self.heard, "unheard": len(self.unheard), "repeated": self.repeated,
+                "out_of_order": self.out_of_order}), flush=True)
 
 
 class Crowd:
