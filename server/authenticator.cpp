@@ -74,11 +74,9 @@ Result<Admission> Authenticator::admit(const std::optional<std::string>& credent
 }
 
 LiveCredentials::Outcome Authenticator::check_live_credentials() {
-  known_.forget_all();
-  const auto generation = known_.generation();
-  return live_.check([this, generation](const CredentialBasis& basis) {  //
-    return is_valid(basis, generation);
-  });
+  const auto generation = known_.forget_all();
+  return live_.check(
+      [this, generation](const CredentialBasis& basis) { return is_valid(basis, generation); });
 }
 
 Result<Authenticator::Evidence> Authenticator::examine(const std::optional<std::string>& credential,

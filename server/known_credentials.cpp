@@ -14,10 +14,10 @@ void KnownCredentials::remember(const KeyDigest& credential, const CredentialEvi
   if (generation == generation_) entries_.get(credential) = evidence;
 }
 
-void KnownCredentials::forget_all() {
+std::uint64_t KnownCredentials::forget_all() {
   const MutexLock lock(mutex_);
-  ++generation_;
   entries_ = Entries(kMaxEntries);
+  return ++generation_;
 }
 
 void KnownCredentials::on_store_answered(MonotonicTime now) {

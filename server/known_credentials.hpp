@@ -38,8 +38,8 @@ class KnownCredentials {
   void remember(const KeyDigest& credential, const CredentialEvidence& evidence,
                 std::uint64_t generation) VOICECHAN_EXCLUDES(mutex_);
 
-  /// Something has been revoked, which may be any.
-  void forget_all() VOICECHAN_EXCLUDES(mutex_);
+  /// Something has been revoked, which may be any. The new generation.
+  std::uint64_t forget_all() VOICECHAN_EXCLUDES(mutex_);
 
   /// The store was asked: nothing has been revoked but what was looked at.
   void on_store_answered(MonotonicTime now) VOICECHAN_EXCLUDES(mutex_);
