@@ -1,70 +1,98 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <chrono>
+#include <deque>
+#include <functional>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include "backplane_test_hub.hpp"
-#include "redis/gateway.hpp"
-#include "redis_fake_bus.hpp"
+#include "fake_transport.hpp"
+#include "redis/bus.hpp"
+#include "redis/node_backplane.hpp"
+#include "voicechan/hub.hpp"
+
+// One node on a bus that fails in one way. Time is simulated.
 
 namespace voicechan::redis {
 namespace {
 
-/// A node that has a hub with so many groups, on a bus that is the test's own.
-class RedisGatewayTest : public ::testing::Test {
- protected:
-  void enter(std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string group = "voice_" + std::to_string(i);
-      hub_.subscribe(group);
-      topics_.push_back(group_topic(group));
-    }
-    hub_.port->flush();
-    ASSERT_EQ(published_at_least(1), std::vector<std::size_t>(count, 1)) << "the first questions";
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // for the answers
+using std::chrono::milliseconds;
+
+/// Acknowledges subscriptions; what becomes of what is published is up to the test.
+class FailingBus final : public Bus {
+ public:
+  enum class Fate { silence, refused };
+
+  void subscribe(std::string, Subscribed done) override {
+    later_.push_back([done = std::move(done)] { done(true); });
+  }
+  void unsubscribe(std::string_view) override {}
+  void publish(std::string_view topic, std::string, bool, Published done) override {
+    published.emplace_back(topic);
+    if (fate == Fate::silence || !done) return;
+    later_.push_back([done = std::move(done)] { done(std::nullopt); });
+  }
+  bool is_reachable() const noexcept override { return true; }
+
+  void run() {
+    for (auto& action : std::exchange(later_, {})) action();
   }
 
-  /// How often something was published in each group, as soon as it was so often in all.
-  std::vector<std::size_t> published_at_least(std::size_t least) {
-    std::vector<std::size_t> counts;
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    do {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      counts.clear();
-      broker_.call([&] {
-        for (const std::string& topic : topics_) counts.push_back(broker_.published[topic]);
-      });
-    } while (*std::min_element(counts.begin(), counts.end()) < least &&
-             std::chrono::steady_clock::now() < deadline);
-    return counts;
-  }
+  Fate fate = Fate::silence;
+  std::vector<std::string> published;  // topics
 
-  FakeBroker broker_;
-  FakeNode node_{broker_, 0x1111};
-  BackplaneTestHub hub_{node_.backplane};
-  std::vector<std::string> topics_;
+ private:
+  std::vector<std::function<void()>> later_;
 };
 
-TEST_F(RedisGatewayTest, ABreakOfManyGroupsIsOneQuestionOfEach) {
-  const std::size_t count = 2 * Gateway::kMaxQuestions + 1;
-  enter(count);
-  std::size_t at_once = 0;
-  broker_.call([&] {
-    Gateway& gateway = node_.backplane.gateway();
-    for (int instance = 0; instance < 2; ++instance) {
-      for (const std::string& topic : topics_) gateway.on_gap(topic);
+class RedisGatewayTest : public ::testing::Test {
+ protected:
+  RedisGatewayTest()
+      : backplane(
+            1, [this] { return now; }, [this] { is_woken = true; }),
+        hub(Hub::attach(backplane, {}).value()) {
+    backplane.gateway().start(bus);
+  }
+  ~RedisGatewayTest() override { backplane.gateway().stop(); }
+
+  /// The gateway's turns come when it has asked for them, and never else.
+  void run(milliseconds time) {
+    for (const MonotonicTime end = now + time; now < end; now += milliseconds(1)) {
+      bus.run();
+      if (std::exchange(is_woken, false) || now >= next_turn) {
+        next_turn = backplane.gateway().turn();
+      }
+      hub->tick(now);
     }
-    gateway.take_epoch(1);
-    gateway.turn();
-    for (const std::string& topic : topics_) at_once += broker_.published[topic] - 1;
-  });
-  EXPECT_EQ(at_once, Gateway::kMaxQuestions);
-  EXPECT_EQ(published_at_least(2), std::vector<std::size_t>(count, 2));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_EQ(published_at_least(2), std::vector<std::size_t>(count, 2)) << "and no more";
+  }
+
+  MonotonicTime now{std::chrono::hours(1)};
+  MonotonicTime next_turn{};
+  bool is_woken = true;
+  FailingBus bus;
+  NodeBackplane backplane;
+  std::unique_ptr<Hub> hub;
+};
+
+TEST_F(RedisGatewayTest, AJoinIsAnsweredThoughTheBusSaysNothingAtAll) {
+  for (const int room : {1, 2, 3}) {
+    Client client;
+    client.session = hub->open_signaling({UserId{1}, "ann"}, client.transport);
+    client.send(R"({"type":"join","room":")" + std::to_string(room) + R"("})");
+    run(milliseconds(1500));
+    ASSERT_FALSE(client.texts().empty()) << room;
+    EXPECT_EQ(parse_json(client.texts().front()).as_object().at("type"), "joined");
+  }
+}
+
+TEST_F(RedisGatewayTest, AJoinIsAnsweredThoughTheBusRefusesAll) {
+  bus.fate = FailingBus::Fate::refused;
+  Client client;
+  client.session = hub->open_signaling({UserId{1}, "ann"}, client.transport);
+  client.send(R"({"type":"join","room":"team"})");
+  run(milliseconds(1500));
+  ASSERT_FALSE(client.texts().empty());
+  EXPECT_EQ(parse_json(client.texts().front()).as_object().at("type"), "joined");
 }
 
 }  // namespace

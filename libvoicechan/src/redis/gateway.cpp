@@ -45,6 +45,7 @@ void Gateway::stop() {
   context_.update_time();
   context_.bus->publish(kControlTopic, encode({context_.origin}, ShutdownMessage{}), false);
   for (const auto& each : groups_) each.second->close();
+  timetable_.clear();
   groups_.clear();
   port_->flush();
 }
@@ -56,10 +57,9 @@ MonotonicTime Gateway::turn() {
   port_->poll();
   leave_voice_rooms();
   while (!timetable_.empty() && timetable_.begin()->first <= context_.now) {
-    const auto group = timetable_.begin()->second.lock();
-    const MonotonicTime due = timetable_.begin()->first;
-    timetable_.erase(timetable_.begin());
-    if (group && group->due == due) touch(*group);
+    GatewayGroup& group = *timetable_.begin()->second;
+    schedule(group, MonotonicTime::max());
+    touch(group);
   }
   look_at_touched();
   ask_due();
@@ -128,14 +128,19 @@ void Gateway::look_at(GatewayGroup& group) {
     group.linger_until = MonotonicTime::max();
     if (inbox_->forget_unless_wanted(group.name())) {
       group.close();
+      schedule(group, MonotonicTime::max());
       groups_.erase(group.name());
       return;
     }
   }
-  const MonotonicTime next = std::min(group.mirror().tick(context_.now), group.linger_until);
-  if (next == group.due) return;
-  group.due = next;
-  if (next != MonotonicTime::max()) timetable_.emplace(next, group.weak_from_this());
+  schedule(group, std::min(group.mirror().tick(context_.now), group.linger_until));
+}
+
+void Gateway::schedule(GatewayGroup& group, MonotonicTime due) {
+  if (group.due == due) return;
+  if (group.due != MonotonicTime::max()) timetable_.erase({group.due, &group});
+  group.due = due;
+  if (due != MonotonicTime::max()) timetable_.emplace(due, &group);
 }
 
 void Gateway::take_events() {

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "away_messages.hpp"
@@ -111,6 +112,7 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
 
   GatewayGroup* find(std::string_view group);
   void touch(GatewayGroup& group);
+  void schedule(GatewayGroup& group, MonotonicTime due);
   void look_at(GatewayGroup& group);
   void look_at_touched();
   /// Has the group ask when it is its turn. However often something was missed until then, it asks
@@ -132,7 +134,7 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   GatewayContext context_;
   std::unique_ptr<BackplanePort> port_;
   Groups groups_;
-  std::multimap<MonotonicTime, std::weak_ptr<GatewayGroup>> timetable_;
+  std::set<std::pair<MonotonicTime, GatewayGroup*>> timetable_;  // each group once, by its `due`
   std::vector<std::weak_ptr<GatewayGroup>> touched_;
   std::deque<std::weak_ptr<GatewayGroup>> to_ask_;
   std::vector<std::weak_ptr<GatewayGroup>> asking_;
