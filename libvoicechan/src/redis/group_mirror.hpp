@@ -8,9 +8,11 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "envelope.hpp"
+#include "held_messages.hpp"
 #include "voicechan/clock.hpp"
 
 namespace voicechan::redis {
@@ -61,19 +63,28 @@ enum class GroupKind : std::uint8_t {
 ///
 /// Whenever something may have been missed (at the start, after a gap, a hole in somebody's
 /// sequence or a digest that differs), the node asks: it publishes all that it has, and each node
-/// that hears it answers with what it has. The asking node holds back what comes behind its own
-/// question until all have answered, so that it goes on from the same point as everybody else.
-/// Nothing is forgotten because an answer did not come.
+/// that hears it answers with what it has. The asking node holds back what comes meanwhile until
+/// all have answered, so that it goes on from the same point as everybody else. Nothing is
+/// forgotten because an answer did not come.
+///
+/// It asks again, at growing intervals and for as long as it takes, until every node that it knows
+/// of has answered, or has asked itself, and so many as the bus counted. An answer that comes later
+/// than it is waited for counts all the same.
 class GroupMirror {
  public:
   static constexpr std::chrono::milliseconds kAnswerTime{200};
+  /// Own peers wait so long for answers that are late: they are to see who was there before them.
+  static constexpr std::chrono::milliseconds kLateTime{500};
   /// A peer's entry is not held up longer, whatever the bus does.
   static constexpr std::chrono::milliseconds kEntryTime{900};
   static constexpr std::chrono::milliseconds kEchoTime{300};
-  static constexpr std::chrono::milliseconds kDoubtTime{100};  // between two questions
+  /// Between two questions, if the last one was answered; else the patience, which doubles.
+  static constexpr std::chrono::milliseconds kDoubtTime{100};
+  static constexpr std::chrono::milliseconds kPatience{1000};
+  static constexpr std::chrono::milliseconds kMaxPatience{8000};
   static constexpr std::chrono::milliseconds kDigestTime{2000};
   static constexpr int kDigests = 3;  // after a change, as they may be lost themselves
-  static constexpr std::size_t kMaxHeld = 4096;
+  static constexpr std::chrono::seconds kAuditTime{60};  // between digests when nothing happens
 
   /// `start` is another number each time that the node comes to the group, best a random one.
   GroupMirror(GroupKind kind, std::uint64_t origin, std::uint32_t start, GroupActions& actions)
@@ -121,14 +132,15 @@ class GroupMirror {
   bool is_live() const noexcept { return phase_ == Phase::live; }
   bool is_asking() const noexcept { return phase_ == Phase::asking; }
   /// No other node has anything to do with the group, as far as is known.
-  bool is_alone() const noexcept { return nodes_.empty() && is_certain_; }
+  bool is_alone() const noexcept { return nodes_.empty() && is_settled(); }
 
  private:
   enum class Phase { closed, asking, live };
 
   struct Node {
     std::uint64_t origin = 0;
-    bool is_known = false;  // a snapshot of this epoch was applied
+    bool is_known = false;      // a snapshot of this epoch was applied, and what followed it
+    bool is_confirmed = false;  // it has answered the last question, or asked itself since
     bool is_listening = false;
     std::uint32_t sequence = 0;
     std::map<std::string, MemberRecord> members;
@@ -140,22 +152,29 @@ class GroupMirror {
     MonotonicTime echo_due = MonotonicTime::max();
     MonotonicTime give_up{};
   };
-  struct Asking {
+  struct Question {
     std::uint64_t number = 0;
+    bool is_refused = false;
     bool has_echo = false;
-    std::optional<std::size_t> wanted;
+    std::optional<std::size_t> wanted;  // answers
     MonotonicTime deadline{};
-    std::map<std::uint64_t, std::pair<std::uint64_t, SnapshotMessage>> answers;  // by node: origin
-    std::vector<Message> held;
+    std::set<std::uint64_t> answered;  // the nodes
+    // Until the deadline: of each node its origin and what it said.
+    std::map<std::uint64_t, std::pair<std::uint64_t, SnapshotMessage>> answers;
+    // Until the deadline all that has come since; from then on what goes with late answers.
+    HeldMessages held;
   };
 
-  // Tokens: a question's is its number; a change's is 0; a frame's holds `heard_`.
+  // Tokens: a question's is its number; a change's is 0; a frame's and a digest's hold `heard_`.
   static constexpr std::uint64_t kFrameToken = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kDigestToken = std::uint64_t{1} << 62;
 
   using Newcomers = std::vector<std::pair<std::uint64_t, MemberRecord>>;  // by node
 
   void apply(const Message& message, MonotonicTime now);
   void apply_change(std::uint64_t id, Node& node, const Message& message, MonotonicTime now);
+  bool is_same(const Node& node, const DigestMessage& digest) const;
+  Node* find_or_doubt(const Envelope& head, MonotonicTime now);
   void join(std::uint64_t id, Node& node, MemberRecord member);
   bool is_acceptable(std::uint64_t id, const MemberRecord& member) const;
   /// All of a snapshot but its newcomers, which are added to those of others.
@@ -172,11 +191,23 @@ class GroupMirror {
   SnapshotMessage snapshot() const;
   DigestMessage digest() const;
   static std::uint64_t hash_of(const MemberRecord& member);
+  bool is_settled() const noexcept;
+  bool is_certain() const noexcept;
   void finish(MonotonicTime now);
-  void finish_if_answered(MonotonicTime now);
+  void finish_if_settled(MonotonicTime now);
+  void on_late_answer(const Envelope& envelope, const SnapshotMessage& message, MonotonicTime now);
+  void publish_question(MonotonicTime now);
+  void replay(MonotonicTime now);
+  void ask_silent_ones();
+  void nobody_listens();
+  void on_digest_published(std::optional<std::size_t> receivers, MonotonicTime now);
   void doubt(MonotonicTime now);
-  MonotonicTime tick_entries(MonotonicTime now);
-  MonotonicTime tick_digest(MonotonicTime now);
+  void ask_again_if_uncertain(MonotonicTime now);
+  bool is_waiting_for_late(MonotonicTime now) const noexcept;
+
+  void tick_entries(MonotonicTime now);
+  void tick_digest(MonotonicTime now);
+  MonotonicTime next_due(MonotonicTime now) const;
 
   void forget(std::uint64_t id);
   void note_listeners();
@@ -186,11 +217,12 @@ class GroupMirror {
   std::uint64_t origin_;
   GroupActions* const actions_;
   Phase phase_ = Phase::closed;
-  bool is_certain_ = false;  // all who had to answer the last question did
-  Asking asking_;
+  Question question_;  // the last one
   MonotonicTime asked_at_{};
-  std::optional<MonotonicTime> ask_at_;
-  std::chrono::milliseconds patience_{1000};
+  MonotonicTime ask_at_ = MonotonicTime::max();     // there is something to ask about
+  MonotonicTime repeat_at_ = MonotonicTime::max();  // if it is still uncertain then
+  MonotonicTime ready_by_ = MonotonicTime::max();
+  std::chrono::milliseconds patience_ = kPatience;
 
   std::map<std::uint64_t, Node> nodes_;  // by node number
   std::size_t listeners_ = 0;
