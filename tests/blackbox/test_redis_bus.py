@@ -4,6 +4,7 @@ to those of the others, and what becomes of it when a server or the bus goes."""
 
 import asyncio
 import json
+import signal
 import time
 import unittest
 
@@ -239,6 +240,38 @@ class OutageTest(BusCase):
         gap = max(later[0] - earlier[0] for earlier, later in zip(heard, heard[1:]))
         self.assertLess(gap, 0.25 * SCALE)
         self.assertGreater(len(numbers), 225)
+
+    @within(60)
+    async def test_a_pause_of_a_server_is_a_pause_of_its_audio_only(self):
+        """Shorter than a lease: nobody is given up, and whoever speaks is heard again at once."""
+        speaker = await self.connect(voice("room"), self.alice, self.a)
+        listener = await self.connect(voice("room"), self.bob, self.b)
+        heard, is_over = [], False
+
+        async def listen():
+            while True:
+                heard.append(float(await listener.recv()))
+
+        async def speak():
+            while not is_over:
+                await speaker.send(str(time.monotonic()).encode())
+                await asyncio.sleep(0.02)
+        tasks = [asyncio.create_task(each()) for each in (listen, speak)]
+        await eventually(lambda: len(heard) > 20, "they hear each other")
+        for server in (self.a, self.b):
+            server.signal(signal.SIGSTOP)
+            self.addCleanup(server.signal, signal.SIGCONT)
+            await asyncio.sleep(3)
+            server.signal(signal.SIGCONT)
+            goes_on = time.monotonic()
+            await eventually(lambda: heard[-1] > goes_on, "what is said now is heard", 2)
+            self.assertLess(time.monotonic() - goes_on, 2 * SCALE)
+            before = len(heard)
+            await asyncio.sleep(1)
+            self.assertGreater(len(heard) - before, 35 / SCALE, "without gaps")
+        is_over = True
+        tasks[0].cancel()
+        await tasks[1]
 
     @within(90)
     async def test_with_no_bus_each_server_goes_on_and_they_find_together_again(self):

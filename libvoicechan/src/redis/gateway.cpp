@@ -299,6 +299,7 @@ void Gateway::drop_node(std::uint64_t node) {
     touch(*each.second);
   }
   inbound_.erase(node);
+  context_.ages.forget_node(node);
   report(away_.drop_node(node));
   request_turn();
 }
