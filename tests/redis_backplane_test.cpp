@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backplane_test_hub.hpp"
+#include "redis/gateway.hpp"
 #include "redis_hubs_fixture.hpp"
 
 // Nodes with hubs on real redis-server processes.
@@ -59,6 +60,21 @@ TEST(RedisBackplaneTest, NothingIsLostThatIsPublishedRightAfterASubscription) {
     b.unsubscribe(group);
   }
   EXPECT_EQ(lost, 0);
+}
+
+/// Who is not there any more must not be counted among those who will answer.
+TEST(RedisBackplaneTest, AJoinDoesNotWaitForANodeThatHasLeft) {
+  const RedisServer server;
+  HubNode a({&server});
+  HubNode b({&server});
+  auto ann = a.enter(1, "r");
+  ASSERT_TRUE(drive({&a, &b}, [&] { return !ann->texts().empty(); }));
+  ann = nullptr;
+  drive_for({&a, &b}, redis::Gateway::kLingerTime + milliseconds(300));
+  const auto begin = steady_clock::now();
+  const auto bob = b.enter(2, "r");
+  ASSERT_TRUE(drive({&a, &b}, [&] { return !bob->texts().empty(); }));
+  EXPECT_LT(steady_clock::now() - begin, redis::GroupMirror::kAnswerTime);
 }
 
 TEST(RedisBackplaneTest, FrameIsPublishedOnceAndOnlyWhileAnotherNodeHasMembers) {

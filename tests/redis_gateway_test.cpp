@@ -1,13 +1,18 @@
 #include <gtest/gtest.h>
 
-#include <deque>
+#include <algorithm>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "fake_transport.hpp"
 #include "redis/bus.hpp"
+#include "redis/envelope.hpp"
 #include "redis/node_backplane.hpp"
 #include "voicechan/hub.hpp"
 
@@ -21,16 +26,26 @@ using std::chrono::milliseconds;
 /// Acknowledges subscriptions; what becomes of what is published is up to the test.
 class FailingBus final : public Bus {
  public:
-  enum class Fate { silence, refused };
+  enum class Fate { silence, refused, heard };
 
-  void subscribe(std::string, Subscribed done) override {
+  explicit FailingBus(Listener& listener) : listener_(&listener) {}
+
+  void subscribe(std::string topic, Subscribed done) override {
+    topics_.insert(std::move(topic));
     later_.push_back([done = std::move(done)] { done(true); });
   }
-  void unsubscribe(std::string_view) override {}
-  void publish(std::string_view topic, std::string, bool, Published done) override {
+  void unsubscribe(std::string_view topic) override { topics_.erase(std::string(topic)); }
+  void publish(std::string_view topic, std::string bytes, bool, Published done) override {
     published.emplace_back(topic);
+    const std::string name(topic);
+    const bool is_heard = fate == Fate::heard && topics_.count(name) != 0;
+    if (is_heard) {
+      later_.push_back([=] { listener_->on_message(name, bytes); });
+    }
     if (fate == Fate::silence || !done) return;
-    later_.push_back([done = std::move(done)] { done(std::nullopt); });
+    const auto receivers =
+        fate == Fate::heard ? std::optional<std::size_t>(is_heard ? 1 : 0) : std::nullopt;
+    later_.push_back([done = std::move(done), receivers] { done(receivers); });
   }
   bool is_reachable() const noexcept override { return true; }
 
@@ -42,6 +57,8 @@ class FailingBus final : public Bus {
   std::vector<std::string> published;  // topics
 
  private:
+  Listener* const listener_;
+  std::set<std::string> topics_;
   std::vector<std::function<void()>> later_;
 };
 
@@ -66,11 +83,16 @@ class RedisGatewayTest : public ::testing::Test {
     }
   }
 
+  std::size_t published_to(std::string_view group) const {
+    return static_cast<std::size_t>(
+        std::count(bus.published.begin(), bus.published.end(), group_topic(group)));
+  }
+
   MonotonicTime now{std::chrono::hours(1)};
   MonotonicTime next_turn{};
   bool is_woken = true;
-  FailingBus bus;
   NodeBackplane backplane;
+  FailingBus bus{backplane.gateway()};
   std::unique_ptr<Hub> hub;
 };
 
@@ -93,6 +115,22 @@ TEST_F(RedisGatewayTest, AJoinIsAnsweredThoughTheBusRefusesAll) {
   run(milliseconds(1500));
   ASSERT_FALSE(client.texts().empty());
   EXPECT_EQ(parse_json(client.texts().front()).as_object().at("type"), "joined");
+}
+
+TEST_F(RedisGatewayTest, WhoComesBackWithinTwoSecondsFindsTheGroupAsItWas) {
+  bus.fate = FailingBus::Fate::heard;
+  for (int i = 0; i < 3; ++i) {
+    Client client;
+    client.session = hub->open_signaling({UserId{1}, "ann"}, client.transport);
+    client.send(R"({"type":"join","room":"team"})");
+    run(milliseconds(20));
+    ASSERT_EQ(client.texts().size(), 1u) << "it waits for nothing";
+    client.session = {};
+    run(milliseconds(1900));
+  }
+  EXPECT_EQ(published_to("signaling_team"), 1u) << "the first question";
+  run(milliseconds(500));
+  EXPECT_EQ(backplane.gateway().counts().groups, 0u);
 }
 
 }  // namespace

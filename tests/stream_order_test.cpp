@@ -21,6 +21,10 @@ class StreamOrderTest : public ::testing::Test {
   bool accept(std::size_t instance, std::uint64_t number, bool is_first = false) {
     return order_.accept(instance, number, is_first, std::to_string(number), now_, deliver());
   }
+  bool accept_large(std::size_t instance, std::uint64_t number) {
+    return order_.accept(instance, number, false, std::string(1u << 20, 'x'), now_,
+                         [this](auto&&, bool) { delivered_.emplace_back("large"); });
+  }
   void pass(milliseconds time) {
     now_ += time;
     order_.tick(now_, deliver());
@@ -100,6 +104,17 @@ TEST_F(StreamOrderTest, APublisherThatForgotItsNumbersLosesNothing) {
   EXPECT_THAT(delivered(), ElementsAre("1", "900", "901"));
   EXPECT_FALSE(accept(0, 900, true));
   EXPECT_THAT(delivered(), IsEmpty());
+}
+
+TEST_F(StreamOrderTest, HowMuchWaitsIsBoundInBytes) {
+  accept(0, 1);
+  delivered();
+  for (std::uint64_t number = 3; number < 7; ++number) accept_large(1, number);
+  EXPECT_THAT(delivered(), IsEmpty());
+  accept_large(1, 7);
+  EXPECT_THAT(delivered(), ElementsAre("large", "large", "large", "large", "large"));
+  accept_large(0, 9);
+  EXPECT_THAT(delivered(), IsEmpty()) << "and begins anew";
 }
 
 }  // namespace

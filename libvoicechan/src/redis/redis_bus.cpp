@@ -18,7 +18,6 @@ constexpr milliseconds kAcknowledgedWithin{1000};
 constexpr milliseconds kMediaWorth{200};
 // The time in which a node that was cut off is back, or known to have left.
 constexpr milliseconds kFewerFor{2000};
-constexpr std::size_t kManyStreams = 16;
 
 std::vector<std::string> names_of(const std::vector<RedisUrl>& urls) {
   std::vector<std::string> names;
@@ -79,10 +78,9 @@ void RedisBus::subscribe(std::string topic, Subscribed done) {
   const auto [entry, is_new] = topics_.try_emplace(topic);
   Topic& state = entry->second;
   if (is_new) state.ranks = rendezvous_.rank(topic);
-  if (!state.is_wanted) state.is_answered = false;
-  state.is_wanted = true;
   state.waiting.push_back(std::move(done));
-  if (is_new) {
+  if (!std::exchange(state.is_wanted, true)) {
+    state.is_answered = false;
     for (const auto index : state.ranks) instances_[index]->want(topic, true);
   }
   if (state.waiting.size() == 1) {
@@ -103,9 +101,9 @@ void RedisBus::unsubscribe(std::string_view topic) {
   Topic& state = entry->second;
   state.is_wanted = false;
   state.waiting.clear();
-  // Whoever comes back soon finds the subscription as it was.
-  state.unwanted_since = Clock::now();
-  lingering_.push_back({state.unwanted_since + kLinger, entry->first});
+  // At once: who publishes counts this node as one that will answer.
+  for (const auto index : state.ranks) instances_[index]->want(entry->first, false);
+  unwanted_.push_back(entry->first);
 }
 
 void RedisBus::publish(std::string_view topic, std::string bytes, bool is_media, Published done) {
@@ -174,13 +172,14 @@ void RedisBus::refuse(Publication&& publication) {
 
 void RedisBus::on_published(std::size_t index, Publication&& publication,
                             std::optional<std::size_t> receivers) {
+  const auto counted = with_own(index, publication.topic, receivers);
   if (receivers && !publication.receivers) {
     Outgoing& numbers = outgoing(publication.topic);
     const bool is_incomplete =
         is_unusual(numbers, *receivers) || now_ < hearing_[index].others_deaf_until;
     BusInstance* const other = is_incomplete ? other_than(index, numbers.ranks) : nullptr;
     if (other != nullptr) {
-      publication.receivers = receivers;
+      publication.receivers = counted;
       if (other->publish(std::move(publication))) {
         ++counts_.republished;
         return;
@@ -188,7 +187,17 @@ void RedisBus::on_published(std::size_t index, Publication&& publication,
     }
   }
   // NOLINTNEXTLINE(bugprone-use-after-move): it is untouched if it was not published again
-  if (publication.done) publication.done(std::max(receivers, publication.receivers));
+  if (publication.done) publication.done(std::max(counted, publication.receivers));
+}
+
+/// A node that is about to be subscribed again counts itself: otherwise the only other one would be
+/// taken for it.
+std::optional<std::size_t> RedisBus::with_own(std::size_t index, const std::string& topic,
+                                              std::optional<std::size_t> receivers) const {
+  const auto entry = topics_.find(topic);
+  const bool is_missing = entry != topics_.end() && entry->second.is_wanted &&
+                          !instances_[index]->is_acknowledged(topic);
+  return receivers && is_missing ? *receivers + 1 : receivers;
 }
 
 /// Whether fewer nodes than usual are there; not any more when that has become usual. Nobody at all
@@ -252,7 +261,7 @@ void RedisBus::on_message(std::size_t index, const std::string& topic, std::stri
   if (entry == topics_.end()) return;
   const std::string& name = entry->first;  // references stay good if a callback subscribes
   Topic& state = entry->second;
-  StreamOrder& order = stream(state, header->origin);
+  StreamOrder& order = stream(name, state, header->origin);
   const bool was_holding = order.is_holding();
   const bool is_new = order.accept(
       index, header->number, header->is_first, std::move(bytes), now_,
@@ -261,20 +270,24 @@ void RedisBus::on_message(std::size_t index, const std::string& topic, std::stri
   if (!was_holding && order.is_holding()) holding_.push_back(name);
 }
 
-StreamOrder& RedisBus::stream(Topic& topic, std::uint64_t origin) {
-  auto& streams = topic.streams;
-  for (auto& [key, order] : streams) {
-    if (key == origin) return order;
-  }
-  if (streams.size() >= kManyStreams) {  // nodes that were started again
-    streams.erase(std::remove_if(streams.begin(), streams.end(),
-                                 [&](const auto& entry) {
-                                   return !entry.second.is_holding() &&
-                                          now_ - entry.second.last_use() > kForgetAfter;
-                                 }),
-                  streams.end());
-  }
-  return streams.emplace_back(origin, StreamOrder()).second;
+StreamOrder& RedisBus::stream(const std::string& name, Topic& topic, std::uint64_t origin) {
+  const auto found = topic.streams.find(origin);
+  if (found != topic.streams.end()) return found->second;
+  if (topic.streams.size() >= kMaxPublishers) forget_a_publisher(name, topic);
+  return topic.streams[origin];
+}
+
+/// The one that was silent for longest: a node that has ended, or one of somebody who uses another
+/// origin for each message.
+void RedisBus::forget_a_publisher(const std::string& name, Topic& topic) {
+  ++counts_.forgotten_publishers;
+  const auto oldest = std::min_element(
+      topic.streams.begin(), topic.streams.end(),
+      [](const auto& a, const auto& b) { return a.second.last_use() < b.second.last_use(); });
+  StreamOrder order = std::move(oldest->second);
+  topic.streams.erase(oldest);
+  order.give_up(
+      [&](const std::string& message, bool has_hole) { deliver(name, topic, message, has_hole); });
 }
 
 void RedisBus::deliver(const std::string& name, const Topic& topic, std::string_view bytes,

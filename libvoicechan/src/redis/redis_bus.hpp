@@ -54,12 +54,13 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   struct Counts {
     std::uint64_t published = 0;
     std::uint64_t received = 0;
-    std::uint64_t dropped_media = 0;   ///< no server, or too much waits
-    std::uint64_t refused = 0;         ///< the same for what is no media
-    std::uint64_t republished = 0;     ///< by another server
-    std::uint64_t repeated = 0;        ///< came again, and went no further
-    std::uint64_t holes = 0;           ///< where messages of others were lost
-    std::uint64_t not_understood = 0;  ///< of nobody of ours, or of a newer version
+    std::uint64_t dropped_media = 0;         ///< no server, or too much waits
+    std::uint64_t refused = 0;               ///< the same for what is no media
+    std::uint64_t republished = 0;           ///< by another server
+    std::uint64_t repeated = 0;              ///< came again, and went no further
+    std::uint64_t holes = 0;                 ///< where messages of others were lost
+    std::uint64_t not_understood = 0;        ///< of nobody of ours, or of a newer version
+    std::uint64_t forgotten_publishers = 0;  ///< more than there are nodes: not ours either
   };
 
   /// Or why the URLs cannot be used: a file of certificates, a server named twice. It connects with
@@ -85,18 +86,20 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   using Clock = std::chrono::steady_clock;
 
   static constexpr std::chrono::milliseconds kTick{25};
-  static constexpr std::chrono::milliseconds kLinger{2000};
   static constexpr std::chrono::seconds kForgetAfter{60};
 
-  /// What this node listens to, until some time after it does not want to any more.
+  /// Publishers to one topic whose numbers are known; a node is one of them.
+  static constexpr std::size_t kMaxPublishers = 1024;
+
+  /// What this node listens to. It stays until the next tick when it is not wanted any more: it may
+  /// be a callback from here that does not want it.
   struct Topic {
     TopicRanks ranks{};
     bool is_wanted = false;
     bool is_answered = false;  // whoever subscribed has been told
     std::vector<Subscribed> waiting;
     Clock::time_point answer_by;
-    Clock::time_point unwanted_since;
-    std::vector<std::pair<std::uint64_t, StreamOrder>> streams;  // by origin
+    std::unordered_map<std::uint64_t, StreamOrder> streams;  // by origin
   };
   /// The numbers of what this node publishes to a topic.
   struct Outgoing {
@@ -130,7 +133,10 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   BusInstance* other_than(std::size_t index, const TopicRanks& ranks);
   bool is_unusual(Outgoing& outgoing, std::size_t receivers);
   void refuse(Publication&& publication);
-  StreamOrder& stream(Topic& topic, std::uint64_t origin);
+  StreamOrder& stream(const std::string& name, Topic& topic, std::uint64_t origin);
+  void forget_a_publisher(const std::string& name, Topic& topic);
+  std::optional<std::size_t> with_own(std::size_t index, const std::string& topic,
+                                      std::optional<std::size_t> receivers) const;
   void deliver(const std::string& name, const Topic& topic, std::string_view bytes, bool has_hole);
 
   bool is_acknowledged(const std::string& name, const Topic& topic) const;
@@ -141,7 +147,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   void schedule_tick();
   void tick();
   void answer_overdue(Clock::time_point now);
-  void end_lingering(Clock::time_point now);
+  void erase_unwanted();
   void release_held(Clock::time_point now);
   void forget_numbers(Clock::time_point now);
   void tell_what_is_not_heard(Clock::time_point now);
@@ -161,7 +167,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   std::unordered_map<std::string, Topic> topics_;
   std::unordered_map<std::string, Outgoing> outgoing_;
   std::deque<Due> unanswered_;  // subscriptions, by when they are answered at the latest
-  std::deque<Due> lingering_;
+  std::vector<std::string> unwanted_;
   std::vector<std::string> holding_;  // topics with a stream that waits
   asio::steady_timer timer_;
   Clock::time_point now_;

@@ -92,7 +92,7 @@ void RedisBus::tick() {
   tick_due_ = now + kTick;
   for (const auto& instance : instances_) instance->tick(now, is_late);
   answer_overdue(now);
-  end_lingering(now);
+  erase_unwanted();
   release_held(now);
   tell_what_is_not_heard(now);
   if (now < next_sweep_) return;
@@ -114,17 +114,10 @@ void RedisBus::answer_overdue(Clock::time_point now) {
   }
 }
 
-void RedisBus::end_lingering(Clock::time_point now) {
-  while (!lingering_.empty() && lingering_.front().at <= now) {
-    const Due due = std::move(lingering_.front());
-    lingering_.pop_front();
-    const auto entry = topics_.find(due.topic);
-    if (entry == topics_.end() || entry->second.is_wanted ||
-        entry->second.unwanted_since + kLinger != due.at) {
-      continue;
-    }
-    for (const auto index : entry->second.ranks) instances_[index]->want(due.topic, false);
-    topics_.erase(entry);
+void RedisBus::erase_unwanted() {
+  for (const auto& name : std::exchange(unwanted_, {})) {
+    const auto entry = topics_.find(name);
+    if (entry != topics_.end() && !entry->second.is_wanted) topics_.erase(entry);
   }
 }
 

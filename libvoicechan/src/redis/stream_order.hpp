@@ -18,6 +18,7 @@ class StreamOrder {
 
   static constexpr std::chrono::milliseconds kHold{20};
   static constexpr std::size_t kMaxHeld = 256;
+  static constexpr std::size_t kMaxHeldBytes = std::size_t{4} << 20;
 
   /// `deliver(bytes, has_hole)` is called for whatever is due; `has_hole`: messages before this one
   /// were lost. False: it was there already.
@@ -41,8 +42,10 @@ class StreamOrder {
       return true;
     }
     if (held_.empty()) deadline_ = now + kHold;
+    const std::size_t size = bytes.size();
     const bool is_held = held_.emplace(number, Held{instance, std::move(bytes)}).second;
-    if (held_.size() > kMaxHeld) release(deliver);
+    if (is_held) held_bytes_ += size;
+    if (held_.size() > kMaxHeld || held_bytes_ > kMaxHeldBytes) release(deliver);
     return is_held;
   }
 
@@ -52,6 +55,12 @@ class StreamOrder {
   template <class Deliver>
   void tick(Clock::time_point now, Deliver&& deliver) {
     if (!held_.empty() && now >= deadline_) release(deliver);
+  }
+
+  /// Hands on what it holds, whatever is missing.
+  template <class Deliver>
+  void give_up(Deliver&& deliver) {
+    release(deliver);
   }
 
   Clock::time_point last_use() const noexcept { return last_use_; }
@@ -80,6 +89,7 @@ class StreamOrder {
   template <class Deliver>
   void release_one(Deliver&& deliver) {
     const auto node = held_.extract(held_.begin());
+    held_bytes_ -= node.mapped().bytes.size();
     if (node.key() < next_) return;
     const bool has_hole = node.key() != next_;
     take(node.mapped().instance, node.key());
@@ -89,6 +99,7 @@ class StreamOrder {
   std::uint64_t next_ = 0;  // 0: nothing came yet
   std::size_t instance_ = 0;
   std::map<std::uint64_t, Held> held_;
+  std::size_t held_bytes_ = 0;
   Clock::time_point deadline_;
   Clock::time_point last_use_;
 };

@@ -13,6 +13,11 @@ namespace voicechan::redis {
 /// Brings the subscriptions of one connection to what is wanted, whatever happens to it: it looks
 /// at what is wanted and what is acknowledged, never at how that came about. At most one command
 /// per topic is under way. No I/O: it says what to send, and is told what was answered.
+///
+/// That the server still has what it acknowledged is not asked again and again (PUBSUB NUMSUB): a
+/// server takes subscriptions away with the connection only, whether it is cut, killed or loses its
+/// rights, and a connection that only seems to stand fails the probes of BusInstance, which are
+/// published and have to come back by it. Besides, the README's user need not have the right to.
 class TopicReconciler {
  public:
   static constexpr std::size_t kBatch = 512;
