@@ -136,7 +136,7 @@ void GroupMirror::tick_digest(MonotonicTime now) {
     digest_at_ = kNever;
     return;
   }
-  const auto due_after = [&] { return digests_due_ > 0 ? now + kDigestTime : now + kAuditTime; };
+  const auto due_after = [&] { return digests_due_ > 0 ? now + kDigestTime : now + audit_time_; };
   digest_at_ = std::min(digest_at_, due_after());
   if (digest_at_ > now) return;
   if (digests_due_ > 0) --digests_due_;

@@ -84,13 +84,16 @@ class GroupMirror {
   static constexpr std::chrono::milliseconds kMaxPatience{8000};
   static constexpr std::chrono::milliseconds kDigestTime{2000};
   static constexpr int kDigests = 3;  // after a change, as they may be lost themselves
-  static constexpr std::chrono::seconds kAuditTime{60};  // between digests when nothing happens
+  /// Between digests when nothing happens: this and as much again, another part of it in each
+  /// group, so that those of thousands of groups do not come at once.
+  static constexpr std::chrono::milliseconds kAuditTime{40'000};
 
   /// `start` is another number each time that the node comes to the group, best a random one.
   GroupMirror(GroupKind kind, std::uint64_t origin, std::uint32_t start, GroupActions& actions)
       : kind_(kind),
         origin_(origin),
         actions_(&actions),
+        audit_time_(kAuditTime + std::chrono::milliseconds(start) % kAuditTime),
         sequence_(start),
         echoed_(start),
         comings_(start),
@@ -216,6 +219,7 @@ class GroupMirror {
   const GroupKind kind_;
   std::uint64_t origin_;
   GroupActions* const actions_;
+  const std::chrono::milliseconds audit_time_;
   Phase phase_ = Phase::closed;
   Question question_;  // the last one
   MonotonicTime asked_at_{};
