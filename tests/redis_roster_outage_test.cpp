@@ -130,6 +130,19 @@ TEST(RedisRosterOutageTest, ALeaveThatNobodyHeardIsFoundOutWithinMinutes) {
   net.expect_the_truth();
 }
 
+/// A count may have come at a moment when the others were not subscribed.
+TEST(RedisRosterOutageTest, WhoWasThoughtNotToListenIsFoundAgain) {
+  MirrorNet net(1, {GroupKind::voice, 0, milliseconds(2), 2});
+  net.subscribe(0);
+  net.subscribe(1);
+  net.run(seconds(10));
+  GroupMirror& mirror = *net.nodes[0]->mirror;
+  mirror.on_published(mirror.frame_token(), 1, net.now);
+  EXPECT_FALSE(net.nodes[0]->has_listeners);
+  net.run(seconds(90));
+  EXPECT_TRUE(net.nodes[0]->has_listeners);
+}
+
 TEST(RedisRosterOutageTest, ANodeThatAlwaysAnswersLateIsKnownAndNotAskedForGood) {
   for (const milliseconds slowness : {milliseconds(300), milliseconds(1500)}) {
     MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 3});

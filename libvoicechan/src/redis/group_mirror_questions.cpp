@@ -117,7 +117,8 @@ void GroupMirror::nobody_listens() {
 }
 
 /// What a digest is published for again and again: others find out by it what they have missed, and
-/// this node finds out by their number that one of them is not there.
+/// this node finds out by their number that one of them is not there, or not known, or not thought
+/// to listen.
 void GroupMirror::on_digest_published(std::optional<std::size_t> receivers, MonotonicTime now) {
   if (!receivers) {
     digests_due_ = std::max(digests_due_, 1);
@@ -125,7 +126,8 @@ void GroupMirror::on_digest_published(std::optional<std::size_t> receivers, Mono
     return;
   }
   if (*receivers <= 1) nobody_listens();
-  if (phase_ != Phase::live || *receivers > nodes_.size()) return;
+  const bool is_expected = *receivers == nodes_.size() + 1 && listeners_ == nodes_.size();
+  if (phase_ != Phase::live || is_expected) return;
   for (auto& each : nodes_) each.second.is_confirmed = false;
   ask_again_if_uncertain(now);
 }
