@@ -111,15 +111,15 @@ TEST(RedisGroupMirrorAloneTest, NodesKnowOfEachOtherWhileBothListen) {
 }
 
 TEST(RedisGroupMirrorAloneTest, WhoCouldNotBeAskedIsSpokenToAsBefore) {
-  Net net(1, {});
+  MirrorNet net(1, {});
   net.subscribe(0);
   net.subscribe(1);
   net.run(milliseconds(20));
   ASSERT_TRUE(net.nodes[0]->has_listeners);
   net.cut(0);
-  net.nodes[0]->mirror.ask(net.now);
-  net.nodes[0]->mirror.tick(net.now + GroupMirror::kAnswerTime);  // nothing has come until then
-  EXPECT_TRUE(net.nodes[0]->mirror.is_live());
+  net.nodes[0]->mirror->ask(net.now);
+  net.nodes[0]->mirror->tick(net.now + GroupMirror::kAnswerTime);  // nothing has come until then
+  EXPECT_TRUE(net.nodes[0]->mirror->is_live());
   EXPECT_TRUE(net.nodes[0]->has_listeners);
 }
 
