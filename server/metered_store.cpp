@@ -16,6 +16,8 @@ std::string_view MeteredStore::name_of(Operation operation) noexcept {
       return "list_channels";
     case Operation::create_invitation:
       return "create_invitation";
+    case Operation::list_invitations:
+      return "list_invitations";
     case Operation::create_user:
       return "create_user";
     case Operation::replace_user_key:
@@ -104,6 +106,13 @@ Result<IssuedInvitation> MeteredStore::create_invitation(ChannelId channel, User
   return measure(Operation::create_invitation, [&] {
     return store_->create_invitation(channel, addressee, inviter, created_at, quota);
   });
+}
+
+Result<std::vector<ReceivedInvitation>> MeteredStore::list_invitations(UserId addressee,
+                                                                       InvitationId after,
+                                                                       std::size_t limit) noexcept {
+  return measure(Operation::list_invitations,
+                 [&] { return store_->list_invitations(addressee, after, limit); });
 }
 
 Result<Identity> MeteredStore::create_user(const Username& name, const KeyDigest& key) noexcept {

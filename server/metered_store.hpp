@@ -21,6 +21,7 @@ class MeteredStore final : public Store {
     get_channel,
     list_channels,
     create_invitation,
+    list_invitations,
     create_user,
     replace_user_key,
     remove_user,
@@ -33,7 +34,7 @@ class MeteredStore final : public Store {
     list_revoked_tokens,
     count_revocations,
   };
-  static constexpr std::size_t kOperations = 15;
+  static constexpr std::size_t kOperations = 16;
   static std::string_view name_of(Operation operation) noexcept;
 
   enum class Failure : std::uint8_t { unavailable, locked, corrupt };
@@ -66,6 +67,8 @@ class MeteredStore final : public Store {
   Result<IssuedInvitation> create_invitation(ChannelId channel, UserId addressee, UserId inviter,
                                              WallTime created_at,
                                              std::size_t quota) noexcept override;
+  Result<std::vector<ReceivedInvitation>> list_invitations(UserId addressee, InvitationId after,
+                                                           std::size_t limit) noexcept override;
   Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept override;
   Result<Identity> replace_user_key(const Username& name, const KeyDigest& key) noexcept override;
   Result<Identity> remove_user(const Username& name) noexcept override;

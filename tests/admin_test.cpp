@@ -41,6 +41,10 @@ class TroubledStore final : public Store {
                                              WallTime now, std::size_t quota) noexcept override {
     return store_->create_invitation(channel, from, to, now, quota);
   }
+  Result<std::vector<ReceivedInvitation>> list_invitations(UserId addressee, InvitationId after,
+                                                           std::size_t limit) noexcept override {
+    return store_->list_invitations(addressee, after, limit);
+  }
   Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept override {
     return store_->create_user(name, key);
   }

@@ -58,6 +58,10 @@ class FailingStore final : public Store {
                                              std::size_t) noexcept override {
     return kError;
   }
+  Result<std::vector<ReceivedInvitation>> list_invitations(UserId, InvitationId,
+                                                           std::size_t) noexcept override {
+    return kError;
+  }
   Result<Identity> create_user(const Username&, const KeyDigest&) noexcept override {
     return kError;
   }

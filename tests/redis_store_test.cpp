@@ -58,6 +58,34 @@ TEST(RedisStoreTest, ProcessesShareAStore) {
   EXPECT_EQ(one->get_user_by_key(digest(1)).error(), Errc::unknown_user);
 }
 
+TEST(RedisStoreTest, InvitationsThatAnEarlierVersionWroteAreListed) {
+  const RedisProcess redis;
+  const auto store = open_store(redis);
+  const auto channel = store->create_channel(channel_name("x"), UserId{7}, kTime)->id;
+  const auto user = store->create_user(username("olena"), digest(1))->id;
+  constexpr std::size_t kOld = 2100;  // more than two pages
+  on_threads(8, [&](int thread) {
+    for (std::size_t i = static_cast<std::size_t>(thread); i < kOld; i += 8) {
+      ASSERT_TRUE(store->create_invitation(channel, user, user, kTime));
+    }
+  });
+  redis.ask("HDEL vc:store:meta received");
+  redis.ask("DEL vc:store:received:1");
+  EXPECT_EQ(store->list_invitations(user, InvitationId{}, kAll)->size(), kOld);
+
+  // A server of that version still writes.
+  redis.ask("HINCRBY vc:store:meta invitation 1");
+  redis.ask("ZADD vc:store:invitations 2101 \"2101 1 1 1 5 pending\"");
+  const auto last = store->create_invitation(channel, user, user, kTime);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->invitation.id, InvitationId{2102});
+  const auto list = store->list_invitations(user, InvitationId{2100}, kAll);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), 2u);
+  EXPECT_EQ(list->back().invitation.id, InvitationId{2101});
+  EXPECT_EQ(redis.ask("HGET vc:store:meta received"), "$4\r\n2102\r\n");
+}
+
 TEST(RedisStoreTest, AcknowledgedWritesOutliveACrashOfTheServer) {
   RedisProcess redis;
   const auto store = open_store(redis);

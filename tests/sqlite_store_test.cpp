@@ -163,7 +163,7 @@ TEST_F(SqliteStoreTest, IdOfARemovedUserIsNotGivenAgainAfterReopening) {
 TEST_F(SqliteStoreTest, NewFileIsMigratedToTheLatestVersionAndMarkedAsOurs) {
   open_or_fail();
   RawConnection raw(path());
-  EXPECT_EQ(raw.query("PRAGMA user_version"), "3");
+  EXPECT_EQ(raw.query("PRAGMA user_version"), "4");
   EXPECT_EQ(raw.query("PRAGMA application_id"), std::to_string(0x5643484E));
   EXPECT_EQ(raw.query("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(raw.query("PRAGMA integrity_check"), "ok");
@@ -209,7 +209,7 @@ TEST_F(SqliteStoreTest, FileOfVersion1IsMigratedAndKeepsWhatItHas) {
   EXPECT_EQ(store->get_user_by_key({})->id, UserId{7});
   EXPECT_EQ(count_channels(*store), 1u);
   EXPECT_EQ(*store->count_revocations(), 0);
-  EXPECT_EQ(RawConnection(path()).query("PRAGMA user_version"), "3");
+  EXPECT_EQ(RawConnection(path()).query("PRAGMA user_version"), "4");
   ASSERT_TRUE(store->replace_user_key(username("olena"), digest(1)));
   EXPECT_EQ(*store->count_revocations(), 1);
 }
@@ -224,6 +224,16 @@ TEST_F(SqliteStoreTest, WhatAFileOfVersion1HoldsCountsForQuotas) {
   EXPECT_EQ(store->create_invitation(ChannelId{1}, olena, olena, WallTime{}, 2).error(),
             Errc::quota_exceeded);
   EXPECT_TRUE(store->create_invitation(ChannelId{1}, olena, olena, WallTime{}, 3));
+}
+
+TEST_F(SqliteStoreTest, WhatAFileOfVersion1HoldsIsListedByAddressee) {
+  RawConnection(path()).execute(kVersion1);
+  const auto list = open_or_fail()->list_invitations(UserId{7}, InvitationId{1}, 10);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), 1u);
+  EXPECT_EQ(list->front().invitation.id, InvitationId{2});
+  EXPECT_EQ(list->front().channel_name, "general");
+  EXPECT_EQ(list->front().inviter_username, "olena");
 }
 
 TEST_F(SqliteStoreTest, QuotasCountWhatOtherConnectionsCreate) {
@@ -296,7 +306,7 @@ TEST_F(SqliteStoreTest, KeysAreStoredAsDigestsOnly) {
 
 TEST_F(SqliteStoreTest, NewerVersionIsRefusedAndLeftAlone) {
   open_or_fail();
-  RawConnection(path()).execute("PRAGMA user_version = 4");
+  RawConnection(path()).execute("PRAGMA user_version = 5");
   const auto before = read_file();
   EXPECT_EQ(open().error(), Errc::store_too_new);
   EXPECT_TRUE(read_file() == before);
@@ -349,7 +359,7 @@ TEST_F(SqliteStoreTest, MissingTableIsCorruption) {
 }
 
 TEST_F(SqliteStoreTest, FileOfOursWithoutTablesIsCorruptAndDoesNotCrash) {
-  RawConnection(path()).execute("PRAGMA application_id = 0x5643484E; PRAGMA user_version = 3");
+  RawConnection(path()).execute("PRAGMA application_id = 0x5643484E; PRAGMA user_version = 4");
   const auto store = open_or_fail();
   EXPECT_EQ(create_channel(*store).error(), Errc::store_corrupt);
   EXPECT_EQ(store->get_channel(ChannelId{1}).error(), Errc::store_corrupt);

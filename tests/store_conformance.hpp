@@ -261,6 +261,88 @@ TEST_P(StoreConformanceTest, InvitationOfARemovedUserIsRefused) {
   EXPECT_EQ(store().create_invitation(channel, user, user, kTime).error(), Errc::unknown_user);
 }
 
+TEST_P(StoreConformanceTest, InvitationsAreListedForTheirAddresseeWithAllThatANotificationShows) {
+  const Channel channel = create_channel("Загальна кімната");
+  const Identity olena = create_user("olena", 1);
+  const Identity taras = create_user("Тарас", 2);
+  const auto issued = store().create_invitation(channel.id, olena.id, taras.id, kTime);
+  ASSERT_TRUE(issued);
+  const auto list = store().list_invitations(olena.id, InvitationId{}, kAll);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), 1u);
+  const ReceivedInvitation& received = list->front();
+  EXPECT_EQ(received.invitation.id, issued->invitation.id);
+  EXPECT_EQ(received.invitation.channel, channel.id);
+  EXPECT_EQ(received.invitation.addressee, olena.id);
+  EXPECT_EQ(received.invitation.inviter, taras.id);
+  EXPECT_EQ(received.invitation.status, InvitationStatus::pending);
+  EXPECT_EQ(received.invitation.created_at, kTime);
+  EXPECT_EQ(received.channel_name, "Загальна кімната");
+  EXPECT_EQ(received.inviter_username, "Тарас");
+  EXPECT_TRUE(store().list_invitations(taras.id, InvitationId{}, kAll)->empty());
+}
+
+TEST_P(StoreConformanceTest, TheNewestInvitationsAreListedFirstDownToAnIdAndToTheLimit) {
+  const auto channel = create_channel().id;
+  const auto olena = create_user("olena", 1).id;
+  const auto taras = create_user("taras", 2).id;
+  std::vector<std::int64_t> ids;
+  for (int i = 0; i < 5; ++i) {
+    ids.push_back(store().create_invitation(channel, olena, taras, kTime)->invitation.id.value);
+    ASSERT_TRUE(store().create_invitation(channel, taras, olena, kTime));
+  }
+  const auto list = [&](UserId user, std::int64_t after, std::size_t limit) {
+    std::vector<std::int64_t> found;
+    const auto listed = store().list_invitations(user, InvitationId{after}, limit);
+    EXPECT_TRUE(listed);
+    for (const auto& each : *listed) found.push_back(each.invitation.id.value);
+    return found;
+  };
+  using Ids = std::vector<std::int64_t>;
+  EXPECT_EQ(list(olena, 0, kAll), Ids(ids.rbegin(), ids.rend()));
+  EXPECT_EQ(list(olena, 0, 2), Ids(ids.rbegin(), ids.rbegin() + 2));
+  EXPECT_EQ(list(olena, ids[2], kAll), Ids(ids.rbegin(), ids.rbegin() + 2));
+  EXPECT_EQ(list(olena, ids[2], 1), Ids({ids[4]}));
+  EXPECT_EQ(list(olena, ids[4], kAll), Ids());
+  EXPECT_EQ(list(olena, 0, 0), Ids());
+  EXPECT_EQ(list(olena, std::numeric_limits<std::int64_t>::max(), kAll), Ids());
+  EXPECT_EQ(list(olena, std::numeric_limits<std::int64_t>::min(), 1), Ids({ids[4]}));
+  for (const std::int64_t nobody : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{99},
+                                    std::numeric_limits<std::int64_t>::max()}) {
+    EXPECT_EQ(list(UserId{nobody}, 0, kAll), Ids());
+  }
+}
+
+TEST_P(StoreConformanceTest, AListedInvitationOfARemovedInviterHasNoUsername) {
+  const auto channel = create_channel().id;
+  const auto olena = create_user("olena", 1).id;
+  const auto taras = create_user("taras", 2).id;
+  ASSERT_TRUE(store().create_invitation(channel, olena, taras, kTime));
+  ASSERT_TRUE(store().remove_user(username("taras")));
+  const auto list = store().list_invitations(olena, InvitationId{}, kAll);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), 1u);
+  EXPECT_EQ(list->front().invitation.inviter, taras);
+  EXPECT_EQ(list->front().inviter_username, "");
+}
+
+TEST_P(StoreConformanceTest, ListsOfManyInvitationsAreWhole) {
+  constexpr std::size_t kMany = 2500;
+  const auto channel = create_channel().id;
+  const auto user = create_user("olena", 1).id;
+  on_threads(8, [&](int thread) {
+    for (std::size_t i = static_cast<std::size_t>(thread); i < kMany; i += 8) {
+      ASSERT_TRUE(store().create_invitation(channel, user, user, kTime));
+    }
+  });
+  const auto list = store().list_invitations(user, InvitationId{}, kAll);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), kMany);
+  for (std::size_t i = 1; i < kMany; ++i) {
+    ASSERT_LT((*list)[i].invitation.id, (*list)[i - 1].invitation.id);
+  }
+}
+
 TEST_P(StoreConformanceTest, AQuotaBoundsTheChannelsOfTheirCreatorOnly) {
   const auto create = [&](std::int64_t creator, std::size_t quota) {
     return store().create_channel(channel_name("x"), UserId{creator}, kTime, quota).error();

@@ -93,6 +93,12 @@ class StoreMigrationTest : public ::testing::Test {
     EXPECT_EQ(tokens[1].until, kTime + std::chrono::hours(9));
     EXPECT_EQ(store.count_revocations().value(), 4);
 
+    const auto received = store.list_invitations(UserId{2}, InvitationId{}, kAll).value();
+    ASSERT_EQ(received.size(), 1u);
+    EXPECT_EQ(received[0].invitation.id, InvitationId{1});
+    EXPECT_EQ(received[0].channel_name, "Кімната 1");
+    EXPECT_EQ(received[0].inviter_username, "олена");
+
     EXPECT_EQ(
         store.create_channel(channel_name("x"), UserId{1}, kTime, static_cast<std::size_t>(count))
             .error(),

@@ -21,6 +21,7 @@ class JournalStore final : public voicechan::Store {
   template <class T>
   using Result = voicechan::Result<T>;
   using Channels = std::vector<voicechan::Channel>;
+  using ReceivedInvitations = std::vector<voicechan::ReceivedInvitation>;
   using Identities = std::vector<voicechan::Identity>;
   using RevokedTokens = std::vector<voicechan::RevokedToken>;
 
@@ -46,6 +47,11 @@ class JournalStore final : public voicechan::Store {
   }
   Result<Channels> list_channels(voicechan::ChannelId after, std::size_t limit) noexcept override {
     return read([&](Store& memory) { return memory.list_channels(after, limit); });
+  }
+  Result<ReceivedInvitations> list_invitations(voicechan::UserId addressee,
+                                               voicechan::InvitationId after,
+                                               std::size_t limit) noexcept override {
+    return read([&](Store& memory) { return memory.list_invitations(addressee, after, limit); });
   }
   Result<Identities> list_users() noexcept override {
     return read([](Store& memory) { return memory.list_users(); });

@@ -61,9 +61,36 @@ class MemoryStore final : public Store {
       IssuedInvitation issued{
           {id, channel_id, addressee, inviter, InvitationStatus::pending, created_at},
           channel->name};
-      invitations_.push_back(issued.invitation);
+      std::vector<std::size_t>& received = received_[addressee];
+      received.push_back(invitations_.size());
+      try {
+        invitations_.push_back(issued.invitation);
+      } catch (...) {
+        received.pop_back();
+        throw;
+      }
       ++created;
       return issued;
+    });
+  }
+
+  Result<std::vector<ReceivedInvitation>> list_invitations(UserId addressee, InvitationId after,
+                                                           std::size_t limit) noexcept override {
+    return answer([&]() -> Result<std::vector<ReceivedInvitation>> {
+      const MutexLock lock(mutex_);
+      std::vector<ReceivedInvitation> list;
+      const auto received = received_.find(addressee);
+      if (received == received_.end()) return list;
+      const auto& places = received->second;
+      for (auto place = places.rbegin(); place != places.rend() && list.size() < limit; ++place) {
+        const Invitation& invitation = invitations_[*place];
+        if (!(after < invitation.id)) break;
+        const auto inviter = users_.find(invitation.inviter);
+        list.push_back(
+            {invitation, find_channel(invitation.channel)->name,
+             inviter == users_.end() ? std::string() : inviter->second.identity.username});
+      }
+      return list;
     });
   }
 
@@ -219,6 +246,8 @@ class MemoryStore final : public Store {
   Mutex mutex_;
   std::vector<Channel> channels_ VOICECHAN_GUARDED_BY(mutex_);        // id is position + 1
   std::vector<Invitation> invitations_ VOICECHAN_GUARDED_BY(mutex_);  // id is position + 1
+  // The places in invitations_ of what each user was invited to.
+  std::unordered_map<UserId, std::vector<std::size_t>> received_ VOICECHAN_GUARDED_BY(mutex_);
   std::map<UserId, Totals> totals_ VOICECHAN_GUARDED_BY(mutex_);
   Users users_ VOICECHAN_GUARDED_BY(mutex_);
   std::unordered_map<std::string, UserId> ids_by_name_ VOICECHAN_GUARDED_BY(mutex_);

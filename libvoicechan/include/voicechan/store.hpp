@@ -20,6 +20,14 @@ struct IssuedInvitation {
   std::string channel_name;
 };
 
+/// An invitation as it is listed for its addressee, with what its notification shows.
+struct ReceivedInvitation {
+  Invitation invitation;
+  std::string channel_name;
+  /// Empty: the inviter was removed since.
+  std::string inviter_username;
+};
+
 /// How long a token stays on the deny-list after its time: more than any clock skew that is allowed
 /// for.
 inline constexpr std::chrono::hours kRevokedTokenGrace{24};
@@ -53,6 +61,12 @@ class VOICECHAN_API Store {
   virtual Result<IssuedInvitation> create_invitation(ChannelId channel, UserId addressee,
                                                      UserId inviter, WallTime created_at,
                                                      std::size_t quota = kNoQuota) noexcept = 0;
+
+  /// The newest invitations of `addressee` with an id above `after`, at most `limit`, the newest
+  /// first. A user who is not known has none.
+  virtual Result<std::vector<ReceivedInvitation>> list_invitations(UserId addressee,
+                                                                   InvitationId after,
+                                                                   std::size_t limit) noexcept = 0;
 
   /// Fails with `Errc::user_exists` if the name is taken, or the key (which random ones never are).
   virtual Result<Identity> create_user(const Username& name, const KeyDigest& key) noexcept = 0;

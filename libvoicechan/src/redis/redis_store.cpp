@@ -59,6 +59,22 @@ Result<Row> read_record(StoreLink& link, std::string_view key, std::int64_t id, 
   return *std::move(row);
 }
 
+/// What `script::list_invitations` gives.
+std::error_code add_received(const RedisReply& page, std::vector<ReceivedInvitation>& list) {
+  const auto& fields = page.elements;
+  if (fields.size() % 3 != 0) return Errc::store_corrupt;
+  for (std::size_t i = 0; i < fields.size(); i += 3) {
+    const auto invitation = parse_invitation(text_of(fields[i]));
+    auto channel = parse_channel(text_of(fields[i + 1]));
+    const std::string_view inviter = text_of(fields[i + 2]);
+    auto user = parse_user(inviter);
+    if (!invitation || !channel || (!user && !inviter.empty())) return Errc::store_corrupt;
+    list.push_back({*invitation, std::move(channel->name),
+                    user ? std::move(user->identity.username) : std::string()});
+  }
+  return {};
+}
+
 class RedisStore final : public Store {
  public:
   explicit RedisStore(std::unique_ptr<StoreLink> link) : link_(std::move(link)) {}
@@ -102,7 +118,8 @@ class RedisStore final : public Store {
       const std::int64_t sought = is_possible_id(addressee.value) ? addressee.value : 0;
       const auto created = link_->run(
           script::create_invitation(),
-          {key::kMeta, key::kChannels, key::kUsers, key::kInvitations, key::kInvitationTotals},
+          {key::kMeta, key::kChannels, key::kUsers, key::kInvitations, key::kInvitationTotals,
+           key::kReceivedPrefix},
           {argument(channel.value), argument(sought), argument(inviter.value),
            to_decimal(created_at), to_string(issued.invitation.status), quota_argument(quota)});
       if (!created) return created.error();
@@ -112,6 +129,29 @@ class RedisStore final : public Store {
       issued.channel_name = std::move(record->name);
       if (const auto error = take_id(created->elements[0], issued.invitation.id)) return error;
       return issued;
+    });
+  }
+
+  Result<std::vector<ReceivedInvitation>> list_invitations(UserId addressee, InvitationId after,
+                                                           std::size_t limit) noexcept override {
+    return answer([&]() -> Result<std::vector<ReceivedInvitation>> {
+      std::vector<ReceivedInvitation> list;
+      if (!is_possible_id(addressee.value) || after.value >= kMaxRedisId) return list;
+      std::string below = "+inf";
+      while (list.size() < limit) {
+        const std::size_t wanted = std::min(kPageRecords, limit - list.size());
+        const auto page = link_->run(
+            script::list_invitations(),
+            {key::kMeta, key::kInvitations, key::kChannels, key::kUsers, key::kReceivedPrefix},
+            {argument(addressee.value), '(' + argument(after.value), below,
+             argument(static_cast<std::int64_t>(wanted))});
+        if (!page) return page.error();
+        if (page->type == RedisReply::Type::integer) continue;  // it has more to do first
+        if (const auto error = add_received(*page, list)) return error;
+        if (page->elements.size() < 3 * wanted) break;
+        below = '(' + argument(list.back().invitation.id.value);
+      }
+      return list;
     });
   }
 

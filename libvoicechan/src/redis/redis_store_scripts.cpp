@@ -18,6 +18,27 @@ std::string sha1_of(std::string_view text) {
   return to_hex(digest);
 }
 
+/// Defines `keep_received(meta, invitations, prefix)`: puts invitations into the sets of their
+/// addressees, a thousand at most. Gives whether all are there.
+constexpr std::string_view kKeepReceived = R"lua(
+    local function keep_received(meta, invitations, prefix)
+      local kept = redis.call('HGET', meta, 'received') or '0'
+      local last = redis.call('HGET', meta, 'invitation') or '0'
+      if kept == last then return true end
+      local page = redis.call('ZRANGEBYSCORE', invitations, '(' .. kept, '+inf', 'LIMIT', 0, 1000)
+      for _, record in ipairs(page) do
+        local id, addressee = string.match(record, '^(%d+) %d+ (%d+) ')
+        if id then
+          redis.call('ZADD', prefix .. addressee, id, id)
+          kept = id
+        end
+      end
+      if #page < 1000 then kept = last end
+      redis.call('HSET', meta, 'received', kept)
+      return kept == last
+    end
+)lua";
+
 }  // namespace
 
 Script::Script(std::string_view text) : text_(text), sha1_(sha1_of(text)) {}
@@ -57,10 +78,11 @@ const Script& create_channel() {
   return kScript;
 }
 
-// KEYS: meta, channels, users, invitations, invitation totals. ARGV: channel, addressee, inviter,
-// created, status, quota or "". Gives {id, the channel's record}.
+// KEYS: meta, channels, users, invitations, invitation totals, what names of sets of received
+// invitations begin with. ARGV: channel, addressee, inviter, created, status, quota or "". Gives
+// {id, the channel's record}.
 const Script& create_invitation() {
-  static const Script kScript(R"lua(
+  static const Script kScript(std::string(kKeepReceived) + R"lua(
     local channel = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], ARGV[1])[1]
     if not channel then return redis.status_reply('unknown_channel') end
     if redis.call('ZCOUNT', KEYS[3], ARGV[2], ARGV[2]) == 0 then
@@ -74,7 +96,32 @@ const Script& create_invitation() {
     redis.call('ZADD', KEYS[4], id, table.concat(
         {id, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]}, ' '))
     redis.call('HINCRBY', KEYS[5], ARGV[3], 1)
+    keep_received(KEYS[1], KEYS[4], KEYS[6])
     return {id, channel}
+  )lua");
+  return kScript;
+}
+
+// KEYS: meta, invitations, channels, users, what names of sets of received invitations begin with.
+// ARGV: addressee, the least and the greatest id as ZREVRANGEBYSCORE takes them, how many. Gives
+// for each, the newest first: its record, its channel's, and its inviter's or "". Or 1: not all
+// invitations are in the sets yet, ask again.
+const Script& list_invitations() {
+  static const Script kScript(std::string(kKeepReceived) + R"lua(
+    if not keep_received(KEYS[1], KEYS[2], KEYS[5]) then return 1 end
+    local function find(key, id)
+      return redis.call('ZRANGEBYSCORE', key, id, id)[1] or ''
+    end
+    local list = {}
+    for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', KEYS[5] .. ARGV[1], ARGV[3], ARGV[2],
+                                   'LIMIT', 0, ARGV[4])) do
+      local record = find(KEYS[2], id)
+      local channel, inviter = string.match(record, '^%d+ (%d+) %d+ (%d+) ')
+      list[#list + 1] = record
+      list[#list + 1] = find(KEYS[3], channel or '0')
+      list[#list + 1] = find(KEYS[4], inviter or '0')
+    end
+    return list
   )lua");
   return kScript;
 }
@@ -178,6 +225,7 @@ const Script& begin_import() {
     redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'import', ARGV[3],
                'user', ARGV[4], 'channel', ARGV[5], 'invitation', ARGV[6],
                'revocations', ARGV[7])
+    redis.call('HDEL', KEYS[1], 'received')
     for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
     return 1
   )lua");

@@ -8,7 +8,8 @@
 //
 //   vc:store:meta               hash: format (of this layout), id (random, of this store), user,
 //                               channel and invitation (the ids given last), revocations (count),
-//                               import (only while a migration fills the store)
+//                               import (only while a migration fills the store), received (the
+//                               invitations up to this one are in their addressees' sets)
 //   vc:store:users              sorted set, score: id, member: "<id> <key digest in hex> <name>"
 //   vc:store:user_names         hash: name -> id
 //   vc:store:user_keys          hash: key digest in hex -> id
@@ -16,6 +17,10 @@
 //   vc:store:channel_totals     hash: user -> how many channels he created
 //   vc:store:invitations        sorted set, score: id,
 //                               member: "<id> <channel> <addressee> <inviter> <created> <status>"
+//   vc:store:received:<user>    sorted set, score and member: id of an invitation of this user.
+//   What
+//                               is not in it yet, since a migration or an earlier version wrote it,
+//                               gets there with the next invitation or listing (`kKeepReceived`)
 //   vc:store:invitation_totals  hash: user -> how many invitations he created
 //   vc:store:revoked            hash: token id -> "<until> <revoked>"
 //   vc:store:revoked_by_time    sorted set, score: 0, member: "<until><token id>"
@@ -38,6 +43,7 @@ inline constexpr std::string_view kUserKeys = "vc:store:user_keys";
 inline constexpr std::string_view kChannels = "vc:store:channels";
 inline constexpr std::string_view kChannelTotals = "vc:store:channel_totals";
 inline constexpr std::string_view kInvitations = "vc:store:invitations";
+inline constexpr std::string_view kReceivedPrefix = "vc:store:received:";
 inline constexpr std::string_view kInvitationTotals = "vc:store:invitation_totals";
 inline constexpr std::string_view kRevoked = "vc:store:revoked";
 inline constexpr std::string_view kRevokedByTime = "vc:store:revoked_by_time";
@@ -63,6 +69,7 @@ namespace script {
 const Script& prepare();
 const Script& create_channel();
 const Script& create_invitation();
+const Script& list_invitations();
 const Script& create_user();
 const Script& replace_user_key();
 const Script& remove_user();

@@ -83,6 +83,10 @@ constexpr std::array kMigrations = {
           ON CONFLICT (user) DO UPDATE SET invitations = invitations + 1;
       END;
     )sql",
+    // Ends with the row's id, as each index does: an addressee's are in the order of their ids.
+    R"sql(
+      CREATE INDEX invitations_by_addressee ON invitations (addressee);
+    )sql",
 };
 static_assert(kRevokedTokenGrace == std::chrono::microseconds(86'400'000'000),
               "the trigger token_revoked has this number in it");

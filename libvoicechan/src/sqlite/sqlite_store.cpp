@@ -76,6 +76,12 @@ struct Reader {
   Statement list_channels{db,
                           "SELECT id, name, creator, created_at FROM channels"
                           " WHERE id > ? ORDER BY id LIMIT ?"};
+  Statement list_invitations{
+      db,
+      "SELECT i.id, i.channel, i.addressee, i.inviter, i.status, i.created_at, c.name,"
+      " coalesce(u.name, '') FROM invitations AS i JOIN channels AS c ON c.id = i.channel"
+      " LEFT JOIN users AS u ON u.id = i.inviter WHERE i.addressee = ? AND i.id > ?"
+      " ORDER BY i.id DESC LIMIT ?"};
   Statement list_users{db, "SELECT id, name FROM users ORDER BY id"};
   Statement find_user{db, "SELECT id, name FROM users WHERE id = ?"};
   Statement find_user_by_name{db, "SELECT id, name FROM users WHERE name = ?"};
@@ -135,6 +141,21 @@ Channel read_channel(Query& row) {
           WallTime(std::chrono::microseconds(row.integer(3)))};
 }
 
+/// Of "id, channel, addressee, inviter, status, created_at" and the names of channel and inviter.
+ReceivedInvitation read_invitation(Query& row) {
+  return {{InvitationId{row.integer(0)}, ChannelId{row.integer(1)}, UserId{row.integer(2)},
+           UserId{row.integer(3)}, InvitationStatus::pending,
+           WallTime(std::chrono::microseconds(row.integer(5)))},
+          row.text(6),
+          row.text(7)};
+}
+
+/// For LIMIT.
+std::int64_t to_rows(std::size_t limit) noexcept {
+  constexpr std::size_t kLongest = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::min(limit, kLongest));
+}
+
 /// Of "id, until".
 RevokedToken read_revoked_token(Query& row) {
   return {row.text(0), WallTime(std::chrono::microseconds(row.integer(1)))};
@@ -152,8 +173,8 @@ Result<T> read_one(Query& query, T (*read)(Query&), Errc absent) {
   return row;
 }
 
-template <class T>
-Result<std::vector<T>> read_all(Query& query, T (*read)(Query&)) {
+template <class T, class Read>
+Result<std::vector<T>> read_all(Query& query, Read read) {
   std::vector<T> rows;
   while (query.next()) rows.push_back(read(query));
   if (const auto error = query.error()) return error;
@@ -208,10 +229,8 @@ class SqliteStore final : public Store {
 
   Result<std::vector<Channel>> list_channels(ChannelId after, std::size_t limit) noexcept override {
     return read([&](Reader& reader) {
-      constexpr std::size_t kLongest = std::numeric_limits<std::int64_t>::max();
-      const auto rows = static_cast<std::int64_t>(std::min(limit, kLongest));
-      Query query(reader.list_channels, after.value, rows);
-      return read_all(query, read_channel);
+      Query query(reader.list_channels, after.value, to_rows(limit));
+      return read_all<Channel>(query, read_channel);
     });
   }
 
@@ -234,6 +253,20 @@ class SqliteStore final : public Store {
       if (const auto error = insert.run()) return error;
       issued.invitation.id.value = writer_.db.last_insert_id();
       return issued;
+    });
+  }
+
+  Result<std::vector<ReceivedInvitation>> list_invitations(UserId addressee, InvitationId after,
+                                                           std::size_t limit) noexcept override {
+    return read([&](Reader& reader) -> Result<std::vector<ReceivedInvitation>> {
+      Query query(reader.list_invitations, addressee.value, after.value, to_rows(limit));
+      bool is_good = true;
+      auto list = read_all<ReceivedInvitation>(query, [&](Query& row) {
+        is_good &= row.text(4) == to_string(InvitationStatus::pending);
+        return read_invitation(row);
+      });
+      if (list && !is_good) return Errc::store_corrupt;
+      return list;
     });
   }
 
@@ -266,7 +299,7 @@ class SqliteStore final : public Store {
   Result<std::vector<Identity>> list_users() noexcept override {
     return read([&](Reader& reader) {
       Query query(reader.list_users);
-      return read_all(query, read_identity);
+      return read_all<Identity>(query, read_identity);
     });
   }
 
@@ -319,7 +352,7 @@ class SqliteStore final : public Store {
   Result<std::vector<RevokedToken>> list_revoked_tokens() noexcept override {
     return read([&](Reader& reader) {
       Query query(reader.list_revoked_tokens);
-      return read_all(query, read_revoked_token);
+      return read_all<RevokedToken>(query, read_revoked_token);
     });
   }
 
