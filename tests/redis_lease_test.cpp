@@ -47,6 +47,13 @@ TEST_F(LeaseViewTest, NodeThatLosesItsLeaseIsDeadAtOnce) {
   EXPECT_THAT(renew({1, 3}).dead, ElementsAre(2u));
 }
 
+TEST_F(LeaseViewTest, WhoeverHadALeaseAndHasNoneHasVanishedOnce) {
+  EXPECT_THAT(renew({1, 2, 9}, false).vanished, IsEmpty());
+  EXPECT_THAT(renew({1, 2}).vanished, ElementsAre(9u)) << "a node that is not known, too";
+  EXPECT_THAT(renew({1}).vanished, ElementsAre(2u));
+  EXPECT_THAT(renew({1}).vanished, IsEmpty());
+}
+
 TEST_F(LeaseViewTest, NodeWhoseLeaseWasSeenIsDeadWhenItIsGoneEvenSoonAfterTheStart) {
   EXPECT_THAT(renew({1, 2}, false).dead, IsEmpty());
   EXPECT_THAT(renew({1}).dead, ElementsAre(2u)) << "3 may be about to get its lease";

@@ -149,6 +149,16 @@ class VOICECHAN_API Backplane {
   /// any thread.
   virtual Preparation prepare(std::string_view group, std::function<void()> ready) = 0;
 
+  /// Has `on_gap` called with each group, but those of rooms, of which this process may have missed
+  /// something that others published, once nothing more is missed: who keeps it elsewhere, looks
+  /// there. By any thread, perhaps more than once for one outage, and for nothing. It must not
+  /// block and must not call the backplane. Replaces an earlier one; an empty one ends it, and is
+  /// not called any more when this returns. False: nothing is ever missed.
+  virtual bool watch_gaps(std::function<void(std::string_view group)> on_gap) {
+    static_cast<void>(on_gap);
+    return false;
+  }
+
   /// The rosters of all hubs' signaling rooms.
   virtual Presence& presence() noexcept = 0;
 

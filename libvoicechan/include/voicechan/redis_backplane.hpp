@@ -69,6 +69,7 @@ class VOICECHAN_API RedisBackplane final : public Backplane {
                                                 std::function<void()> wake) override;
   void publish(std::string_view group, const Frame& frame) override;
   Preparation prepare(std::string_view group, std::function<void()> ready) override;
+  bool watch_gaps(std::function<void(std::string_view group)> on_gap) override;
   Presence& presence() noexcept override;
   VoicePresence& voice_presence() noexcept override;
 

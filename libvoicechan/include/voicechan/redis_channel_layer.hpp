@@ -59,6 +59,8 @@ class VOICECHAN_API RedisChannelLayer final : public Backplane {
   void publish(std::string_view group, const Frame& frame) override;
   /// Ready when the server has acknowledged as well, or is away.
   Preparation prepare(std::string_view group, std::function<void()> ready) override;
+  /// As of the inner one: what Django sends is kept nowhere.
+  bool watch_gaps(std::function<void(std::string_view group)> on_gap) override;
   Presence& presence() noexcept override;
   VoicePresence& voice_presence() noexcept override;
 

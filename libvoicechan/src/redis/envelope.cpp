@@ -95,6 +95,7 @@ struct Encoder {
   std::uint8_t operator()(const ByeMessage&) { return 0; }
   std::uint8_t operator()(const ProbeMessage&) { return 0; }
   std::uint8_t operator()(const ShutdownMessage&) { return 0; }
+  std::uint8_t operator()(const MissedMessage&) { return 0; }
 };
 
 std::string take_key(ByteReader& in) {
@@ -230,6 +231,9 @@ bool take_body(ByteReader& in, std::uint8_t type, std::uint8_t flags, std::uint6
       return true;
     case 11:
       body = ShutdownMessage{};
+      return true;
+    case 12:
+      body = MissedMessage{};
       return true;
     default:
       return false;

@@ -106,10 +106,13 @@ struct DeliveryMessage {
 struct ProbeMessage {};
 /// The origin goes.
 struct ShutdownMessage {};
+/// The origin could not publish something to the group, or, on the topic of all nodes, to some
+/// groups: who has another place to look for it, looks there.
+struct MissedMessage {};
 
 using Body = std::variant<FrameMessage, JoinMessage, UpdateMessage, LeaveMessage, SnapshotMessage,
                           ByeMessage, DigestMessage, SignalMessage, DeliveryMessage, ProbeMessage,
-                          ShutdownMessage>;
+                          ShutdownMessage, MissedMessage>;
 
 struct Message {
   Envelope envelope;

@@ -20,6 +20,7 @@ Gateway::Gateway(InProcessBackplane& local, std::uint64_t node,
       presence_(local, *this) {
   context_.clock = std::move(clock);
   context_.touch = [this](GatewayGroup& group) { touch(group); };
+  context_.miss = [this](const std::string& group) { miss(group); };
   context_.local = &local;
   context_.presence = &presence_;
   context_.inbox = inbox_.get();
@@ -65,9 +66,10 @@ MonotonicTime Gateway::turn() {
   ask_due();
   look_at_touched();
   tick_messages();
+  tell_unpublished();
   port_->flush();
   const MonotonicTime next = timetable_.empty() ? MonotonicTime::max() : timetable_.begin()->first;
-  return std::min(next, away_due_);
+  return std::min({next, away_due_, unpublished_.due()});
 }
 
 void Gateway::look_at_touched() {
@@ -219,9 +221,19 @@ void Gateway::handle(VoiceMemberEntered& event) {
 void Gateway::handle(const VoiceMemberLeft& event) { voice_leaves_.push_back(event); }
 
 void Gateway::handle(const PublishedOutside& event) {
-  if (GatewayGroup* group = find(event.group)) return group->publish_outside(event.frame);
+  const GatewayGroup* group = find(event.group);
+  // While the bus is away, others may have come that this node does not know of.
+  if (group != nullptr && group->is_alone() && context_.bus->is_reachable()) return;
   const Envelope head{context_.origin, 0, AgeFilter::stamp(context_.now), event.frame.source()};
-  context_.bus->publish(group_topic(event.group), encode(head, FrameMessage{event.frame}), false);
+  context_.bus->publish(
+      group_topic(event.group), encode(head, FrameMessage{event.frame}), false,
+      [self = std::weak_ptr<Gateway*>(self_), name = event.group](auto receivers) {
+        const auto alive = self.lock();
+        if (!alive || receivers) return;
+        (*alive)->context_.update_time();
+        (*alive)->unpublished_.add(name, (*alive)->context_.now);
+        (*alive)->request_turn();
+      });
 }
 
 void Gateway::on_publish(std::string_view name, const Frame& frame) noexcept {
@@ -262,10 +274,12 @@ void Gateway::on_message(std::string_view topic, std::string_view bytes) noexcep
   if (const auto name = group_of_topic(topic)) {
     GatewayGroup* group = find(*name);
     if (group == nullptr) return;
+    if (std::holds_alternative<MissedMessage>(message.body)) return miss(*name);
     group->on_message(message);
     if (!std::holds_alternative<FrameMessage>(message.body)) return touch(*group);
     return request_turn();
   }
+  if (std::holds_alternative<MissedMessage>(message.body)) return miss_all();
   on_direct(message);
   request_turn();
 }
@@ -273,7 +287,48 @@ void Gateway::on_message(std::string_view topic, std::string_view bytes) noexcep
 void Gateway::on_gap(std::string_view topic) noexcept {
   context_.update_time();
   const auto name = group_of_topic(topic);
-  if (GatewayGroup* group = name ? find(*name) : nullptr) ask_later(*group);
+  GatewayGroup* const group = name ? find(*name) : nullptr;
+  if (group == nullptr) return;
+  ask_later(*group);
+  miss(*name);
+}
+
+void Gateway::miss(std::string_view group) {
+  if (!signaling_room_of(group) && !voice_room_of(group)) gaps_.tell(group);
+}
+
+void Gateway::miss_all() {
+  for (const auto& each : groups_) miss(each.first);
+}
+
+void Gateway::on_vanished(std::uint64_t node) {
+  if (gone_in_order_.erase(node) == 0) miss_all();
+}
+
+void Gateway::tell_unpublished() {
+  if (unpublished_.due() > context_.now) return;
+  if (!context_.bus->is_reachable()) {
+    return unpublished_.wait_until(context_.now + UnpublishedGroups::kRetryTime);
+  }
+  const auto publish = [this](const std::string& topic, auto try_again) {
+    context_.bus->publish(topic, encode({context_.origin}, MissedMessage{}), false,
+                          [self = std::weak_ptr<Gateway*>(self_), try_again](auto receivers) {
+                            const auto alive = self.lock();
+                            if (!alive || receivers) return;
+                            (*alive)->context_.update_time();
+                            try_again((*alive)->unpublished_, (*alive)->context_.now);
+                            (*alive)->request_turn();
+                          });
+  };
+  const UnpublishedGroups::Taken taken = unpublished_.take();
+  if (taken.is_all) {
+    publish(std::string(kControlTopic),
+            [](UnpublishedGroups& groups, MonotonicTime now) { groups.add_all(now); });
+  }
+  for (const std::string& group : taken.groups) {
+    publish(group_topic(group),
+            [group](UnpublishedGroups& groups, MonotonicTime now) { groups.add(group, now); });
+  }
 }
 
 void Gateway::on_state(bool is_reachable) noexcept {

@@ -15,6 +15,7 @@
 
 #include "away_messages.hpp"
 #include "bus.hpp"
+#include "gap_watch.hpp"
 #include "gateway_group.hpp"
 #include "gateway_hooks.hpp"
 #include "gateway_inbox.hpp"
@@ -34,7 +35,7 @@ struct GatewayCounts {
 
 /// Joins the hubs of an InProcessBackplane to those of other nodes by a bus. It owns no thread: who
 /// runs the bus' loop calls `turn` there, soon after `wake` and when it said. One thread at a time,
-/// but for `presence`, `inbox` and what the hubs call.
+/// but for `presence`, `inbox`, `gaps` and what the hubs call.
 class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Listener {
  public:
   /// A group that nobody wants any more is kept so long, for the next one who does.
@@ -66,11 +67,16 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// A node is gone and all that it had.
   void drop_node(std::uint64_t node);
 
+  /// A node has no lease any more. Unless it said goodbye, it may have died before it published
+  /// something.
+  void on_vanished(std::uint64_t node);
+
   /// The nodes that have to do with groups or messages of this one.
   std::set<std::uint64_t> known_nodes() const;
 
   Presence& presence() noexcept { return presence_; }
   GatewayInbox& inbox() noexcept { return *inbox_; }
+  GapWatch& gaps() noexcept { return gaps_; }
   GatewayCounts counts() const noexcept;
 
   // Bus::Listener
@@ -110,6 +116,11 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   void handle(const VoiceMemberLeft& event);
   void handle(const PublishedOutside& event);
 
+  void miss(std::string_view group);
+  void miss_all();
+  /// Has other nodes told to what this one could not publish.
+  void tell_unpublished();
+
   GatewayGroup* find(std::string_view group);
   void touch(GatewayGroup& group);
   void schedule(GatewayGroup& group, MonotonicTime due);
@@ -139,6 +150,9 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   std::deque<std::weak_ptr<GatewayGroup>> to_ask_;
   std::vector<std::weak_ptr<GatewayGroup>> asking_;
   std::vector<VoiceMemberLeft> voice_leaves_;  // due when what they said has been polled
+  GapWatch gaps_;
+  UnpublishedGroups unpublished_;
+  std::set<std::uint64_t> gone_in_order_;  // nodes whose lease may still be there
   AwayMessages away_;
   MonotonicTime away_due_ = MonotonicTime::max();
   std::unordered_map<std::uint64_t, Inbound> inbound_;  // by node

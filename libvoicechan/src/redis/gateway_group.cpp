@@ -54,6 +54,7 @@ void GatewayGroup::open() {
     if (!alive) return;
     alive->context_->update_time();
     if (is_acknowledged) {
+      if (alive->is_degraded_) alive->context_->miss(alive->name_);  // nobody has waited for it
       alive->on_subscribed();
     } else {
       alive->degrade();
@@ -210,12 +211,6 @@ void GatewayGroup::relay(const Frame& frame) {
   context_->bus->publish(topic_, encode(head, FrameMessage{frame}),
                          frame.frame_class() == FrameClass::media,
                          is_counted ? when_published(mirror_.frame_token()) : Bus::Published{});
-}
-
-void GatewayGroup::publish_outside(const Frame& frame) {
-  if (mirror_.is_live() && mirror_.is_alone()) return;
-  const Envelope head{context_->origin, 0, AgeFilter::stamp(context_->now), frame.source()};
-  context_->bus->publish(topic_, encode(head, FrameMessage{frame}), false);
 }
 
 }  // namespace voicechan::redis

@@ -27,6 +27,8 @@ struct GatewayContext {
   std::function<MonotonicTime()> clock;
   /// Has the group looked at when the turn ends.
   std::function<void(GatewayGroup&)> touch;
+  /// Something may have been missed in the group.
+  std::function<void(const std::string& group)> miss;
   InProcessBackplane* local;
   PendingPresence* presence;
   Bus* bus;
@@ -64,8 +66,8 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   void on_message(const Message& message);
   /// What a local hub published.
   void relay(const Frame& frame);
-  /// What the host published. Nobody here is known to listen elsewhere: the bus is asked.
-  void publish_outside(const Frame& frame);
+  /// Whether no other node wants what is published here, as far as is known.
+  bool is_alone() const { return mirror_.is_live() && mirror_.is_alone(); }
 
   GroupMirror& mirror() noexcept { return mirror_; }
   const std::string& name() const noexcept { return name_; }

@@ -62,6 +62,9 @@ void Gateway::on_direct(const Message& message) {
     touch(*group);
   } else if (std::holds_alternative<ShutdownMessage>(message.body)) {
     drop_node(node_of(head.origin));
+    constexpr std::size_t kMost = 1000;
+    if (gone_in_order_.size() == kMost) gone_in_order_.clear();
+    gone_in_order_.insert(node_of(head.origin));
   }
 }
 

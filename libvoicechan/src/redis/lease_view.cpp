@@ -1,5 +1,7 @@
 #include "lease_view.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "envelope.hpp"
@@ -44,6 +46,9 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
   for (auto next = missing_since_.begin(); next != missing_since_.end();) {
     next = known.count(next->first) != 0 ? std::next(next) : missing_since_.erase(next);
   }
+  std::set_difference(last_.begin(), last_.end(), alive.begin(), alive.end(),
+                      std::back_inserter(verdict.vanished));
+  last_ = alive;
   seen_ = alive;
   if (may_give_up) {
     alive_ = std::move(alive);

@@ -28,6 +28,9 @@ class LeaseView {
     /// The own lease was gone: others may have given this node up.
     bool needs_new_epoch = false;
     std::vector<std::uint64_t> dead;  ///< nodes
+    /// Nodes that had a lease at the last renewal and have none; known ones or not, and perhaps
+    /// only since the store was away.
+    std::vector<std::uint64_t> vanished;
   };
 
   /// The own lease was renewed. `was_alive`: it was there before. `leases`: all that are there, by
@@ -43,6 +46,7 @@ class LeaseView {
   bool is_new_ = true;  // the own lease has not been renewed yet: it cannot have been alive
   std::optional<MonotonicTime> steady_since_;
   std::optional<MonotonicTime> renewed_at_;
+  std::set<std::uint64_t> last_;  // that had a lease at the last renewal
   std::set<std::uint64_t> alive_;
   std::set<std::uint64_t> seen_;  // by the last renewal, unless the store was away since
   std::map<std::uint64_t, MonotonicTime> missing_since_;  // nodes that are known and have no lease

@@ -42,4 +42,9 @@ Preparation NodeBackplane::prepare(std::string_view group, std::function<void()>
   return gateway_.inbox().prepare(group, std::move(ready));
 }
 
+bool NodeBackplane::watch_gaps(std::function<void(std::string_view group)> on_gap) {
+  gateway_.gaps().watch(std::move(on_gap));
+  return true;
+}
+
 }  // namespace voicechan::redis

@@ -52,6 +52,7 @@ class NodeBackplane final : public Backplane {
     gateway_hooks(local_).publish_to_hubs(group, frame);
   }
   Preparation prepare(std::string_view group, std::function<void()> ready) override;
+  bool watch_gaps(std::function<void(std::string_view group)> on_gap) override;
   Presence& presence() noexcept override { return gateway_.presence(); }
   VoicePresence& voice_presence() noexcept override { return voice_presence_; }
 

@@ -127,6 +127,7 @@ void NodeLease::on_reply(RedisReply&& reply) {
     owner_.on_new_epoch(epoch_);
   }
   for (const std::uint64_t node : verdict.dead) owner_.on_dead(node);
+  for (const std::uint64_t node : verdict.vanished) owner_.on_vanished(node);
 }
 
 }  // namespace voicechan::redis

@@ -28,6 +28,9 @@ class NodeLease final : private RedisLink::Listener {
     virtual void on_new_epoch(std::uint16_t epoch) = 0;
     /// A node is gone.
     virtual void on_dead(std::uint64_t node) = 0;
+    /// A node whose lease was there has none any more, whether this one has to do with it or not;
+    /// perhaps only since the store was away.
+    virtual void on_vanished(std::uint64_t node) = 0;
     /// Which nodes this one has to do with.
     virtual std::set<std::uint64_t> known_nodes() const = 0;
     /// Whether the store answers has changed; why it does not, or nothing.

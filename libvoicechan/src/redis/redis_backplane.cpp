@@ -187,6 +187,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     if (log_) log_("node " + redis::node_topic(node).substr(2) + " is gone");
     nodes_.gateway().drop_node(node);
   }
+  void on_vanished(std::uint64_t node) override { nodes_.gateway().on_vanished(node); }
   std::set<std::uint64_t> known_nodes() const override { return nodes_.gateway().known_nodes(); }
   void on_store(const std::string& problem) override {
     store_problem_ = problem;
@@ -238,6 +239,9 @@ void RedisBackplane::publish_here(std::string_view group, const Frame& frame) {
 }
 Preparation RedisBackplane::prepare(std::string_view group, std::function<void()> ready) {
   return impl_->nodes().prepare(group, std::move(ready));
+}
+bool RedisBackplane::watch_gaps(std::function<void(std::string_view group)> on_gap) {
+  return impl_->nodes().watch_gaps(std::move(on_gap));
 }
 Presence& RedisBackplane::presence() noexcept { return impl_->nodes().presence(); }
 VoicePresence& RedisBackplane::voice_presence() noexcept { return impl_->nodes().voice_presence(); }

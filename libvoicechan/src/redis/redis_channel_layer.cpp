@@ -322,6 +322,10 @@ Preparation RedisChannelLayer::prepare(std::string_view group, std::function<voi
   return {std::move(hold), wait->arrive_quietly()};
 }
 
+bool RedisChannelLayer::watch_gaps(std::function<void(std::string_view group)> on_gap) {
+  return impl_->inner().watch_gaps(std::move(on_gap));
+}
+
 Presence& RedisChannelLayer::presence() noexcept { return impl_->inner().presence(); }
 VoicePresence& RedisChannelLayer::voice_presence() noexcept {
   return impl_->inner().voice_presence();
