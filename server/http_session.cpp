@@ -13,6 +13,7 @@
 #include "group_preparation.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
+#include "notification_feed.hpp"
 #include "rest_api.hpp"
 #include "spdlog/spdlog.h"
 #include "websocket_codec.hpp"
@@ -24,6 +25,16 @@ namespace {
 
 // For the request of a connection that may ask for a probe only.
 constexpr std::chrono::milliseconds kProbePatience{1000};
+
+/// Why the query of a WebSocket's URL is not taken; nothing if it is.
+std::optional<HttpResponse> refuse_query(const Route& route) {
+  if (route.endpoint != Endpoint::notifications_socket) return std::nullopt;
+  const auto since = route.parameter("since");
+  NotificationFeed::Begin ignored;
+  if (!since || NotificationFeed::parse_since(*since, ignored)) return std::nullopt;
+  return make_field_errors_response(
+      {{"since", "The id of an invitation is required, or 0, or \"now\"."}});
+}
 
 /// The group that a WebSocket is in from its handshake on.
 std::optional<std::string> group_of(const Route& route, UserId user) {
@@ -216,6 +227,7 @@ void HttpSession::begin_admin(const std::shared_ptr<const HttpRequest>& request,
 void HttpSession::begin_handshake(const HttpRequest& request, Route route) {
   auto checked = check_handshake(request);
   if (const auto* refusal = std::get_if<HttpResponse>(&checked)) return respond(*refusal);
+  if (const auto refusal = refuse_query(route)) return respond(*refusal);
   const ServicePhase phase = connection_.worker().phase();
   if (!is_ready(phase)) return respond(make_refusal_response(phase));
   auto& handshake = std::get<Handshake>(checked);
@@ -299,6 +311,7 @@ void HttpSession::open_websocket(const Handshake& handshake, const Route& route,
     return on_response(make_failure_response(error));
   }
   connection.write(encode_handshake(handshake.key, handshake.choose_subprotocol(route.endpoint)));
+  session->catch_up();
   std::string unread = std::move(unread_);
   connection.replace_protocol(std::move(session), std::move(unread));  // destroys this
   connection.resume_reading();

@@ -37,16 +37,6 @@ std::optional<json::object> parse_object(const std::string& body, std::size_t ma
   return std::move(value.get_object());
 }
 
-/// A whole text of decimal digits. What does not fit becomes the largest number, which no row has.
-std::optional<std::int64_t> parse_digits(std::string_view text) {
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) {
-    return std::nullopt;
-  }
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() ? number : std::numeric_limits<std::int64_t>::max();
-}
-
 /// An id as Django accepts it: an integer or a string of digits.
 std::optional<std::int64_t> parse_id(const json::value& value) {
   if (value.is_int64()) return value.get_int64();

@@ -123,7 +123,8 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
                 &traces_),
       pool_(kReadingThreads, options_.max_waiting_requests, log_failure),
       listing_pool_(kListingThreads, options_.max_waiting_requests, log_failure),
-      write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure) {
+      write_pool_(options_.blocking_threads, options_.max_waiting_requests, log_failure),
+      missed_invitations_(MissedInvitations::watch(*backplane_, directory_, system_clock())) {
   endpoint_ = {asio::ip::make_address(options_.listen_address), options_.listen_port};
   check_is_free(endpoint_);
   const auto tls = load_tls(options_.tls);
@@ -136,11 +137,28 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
     admin_pool_ = std::make_unique<BlockingPool>(kAdminThreads, kMaxAdminRequests, log_failure);
     status_pool_ = std::make_unique<BlockingPool>(kStatusThreads, kMaxAdminRequests, log_failure);
   }
-  const SharedServices services{
-      options_,         *backplane_,  rest_api_,        ice_servers_.get(), flight_recorder_,
-      authenticator_,   pool_,        listing_pool_,    write_pool_,        connection_counts_,
-      connection_rate_, user_counts_, key_guard_,       origins_,           site_.get(),
-      phase_,           workers,      admin_api_.get(), admin_pool_.get(),  status_pool_.get()};
+  const SharedServices services{options_,
+                                *backplane_,
+                                directory_,
+                                missed_invitations_.get(),
+                                rest_api_,
+                                ice_servers_.get(),
+                                flight_recorder_,
+                                authenticator_,
+                                pool_,
+                                listing_pool_,
+                                write_pool_,
+                                connection_counts_,
+                                connection_rate_,
+                                user_counts_,
+                                key_guard_,
+                                origins_,
+                                site_.get(),
+                                phase_,
+                                workers,
+                                admin_api_.get(),
+                                admin_pool_.get(),
+                                status_pool_.get()};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(services, endpoint_, tls));
     endpoint_ = workers_.front()->local_endpoint();
@@ -157,6 +175,11 @@ Server::Server(ServerOptions options, Store& store, std::unique_ptr<Backplane> b
   }
   try {
     for (const auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
+    if (missed_invitations_ != nullptr) {
+      missed_invitations_->start([this](UserId user, const MissedInvitations::Notices& notices) {
+        for (const auto& worker : workers_) worker->deliver_missed(user, notices);
+      });
+    }
     watch_ = std::make_unique<CredentialWatch>(store_, authenticator_, ice_servers_.get(), [this] {
       for (const auto& worker : workers_) worker->request_close_of_revoked();
     });
@@ -193,6 +216,7 @@ void Server::end() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   watch_.reset();
+  if (missed_invitations_ != nullptr) missed_invitations_->stop();
   pool_.stop();
   listing_pool_.stop();
   write_pool_.stop();

@@ -16,6 +16,7 @@
 #include "ice_servers.hpp"
 #include "key_guard.hpp"
 #include "metered_store.hpp"
+#include "missed_invitations.hpp"
 #include "operator_key.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
@@ -94,6 +95,7 @@ class Server {
   std::unique_ptr<AdminApi> admin_api_;  // if operators are listened for
   std::unique_ptr<BlockingPool> admin_pool_;
   std::unique_ptr<BlockingPool> status_pool_;
+  std::unique_ptr<MissedInvitations> missed_invitations_;  // null: the backplane loses nothing
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::ip::tcp::endpoint endpoint_;
   std::optional<asio::ip::tcp::endpoint> admin_endpoint_;

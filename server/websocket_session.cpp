@@ -1,8 +1,10 @@
 #include "websocket_session.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
+#include "notification_feed.hpp"
 #include "spdlog/spdlog.h"
 #include "worker.hpp"
 
@@ -16,21 +18,6 @@ constexpr std::uint16_t kNoCloseFrame = 1006;
 /// A signaling client is told of a message that is too large; in a voice room it is closed (1009).
 OversizePolicy oversize_policy(Endpoint endpoint) {
   return endpoint == Endpoint::signaling_socket ? OversizePolicy::discard : OversizePolicy::fail;
-}
-
-Result<Session> open_session(Hub& hub, const Route& route, Identity user, VoiceProtocol protocol,
-                             Transport& transport) {
-  switch (route.endpoint) {
-    case Endpoint::voice_socket:
-      return hub.join_voice(std::move(user), *route.room, transport, protocol);
-    case Endpoint::signaling_socket:
-      return hub.open_signaling(std::move(user), transport);
-    case Endpoint::notifications_socket:
-      return hub.open_notifications(user, transport);
-    default:  // not `is_websocket`
-      break;
-  }
-  return Session();
 }
 
 std::string_view failure_reason(std::uint16_t code) {
@@ -61,8 +48,68 @@ WebSocketSession::WebSocketSession(Connection& connection, Endpoint endpoint,
       held_(connection.worker().budget()),
       last_received_(connection.worker().now()) {}
 
+Result<Session> WebSocketSession::open_session(const Route& route, Identity user,
+                                               VoiceProtocol protocol) {
+  Hub& hub = connection_.worker().hub();
+  switch (route.endpoint) {
+    case Endpoint::voice_socket:
+      return hub.join_voice(std::move(user), *route.room, *this, protocol);
+    case Endpoint::signaling_socket:
+      return hub.open_signaling(std::move(user), *this);
+    case Endpoint::notifications_socket:
+      return open_notifications(route, user);
+    default:  // not `is_websocket`
+      break;
+  }
+  return Session();
+}
+
+/// Nothing stands between hub and socket where nothing can have been missed.
+Session WebSocketSession::open_notifications(const Route& route, const Identity& user) {
+  Worker& worker = connection_.worker();
+  MissedInvitations* const missed = worker.services().missed_invitations;
+  const auto since = route.parameter("since");
+  if (missed == nullptr && !since) return worker.hub().open_notifications(user, *this);
+  NotificationFeed::Begin begin{std::nullopt, system_clock().now()};
+  if (since) (void)NotificationFeed::parse_since(*since, begin);
+  std::optional<MissedInvitations::Socket> socket;
+  if (missed != nullptr) socket.emplace(missed->add_socket(user.id));
+  Transport& out = *this;
+  feed_ = std::make_unique<NotificationFeed>(out, user.id, begin, worker.notification_feeds(),
+                                             std::move(socket));
+  if (begin.wants_mark) feed_->hold();
+  return worker.hub().open_notifications(user, *feed_);
+}
+
+void WebSocketSession::catch_up() {
+  if (feed_ == nullptr || !feed_->begin().wants_mark) return;
+  Worker& worker = connection_.worker();
+  const SharedServices& services = worker.services();
+  auto job = [&directory = services.directory, user = feed_->user(),
+              since = feed_->begin().since]() -> Result<std::vector<InvitationNotice>> {
+    try {
+      if (since) return directory.list_notices(user, *since, kMaxMissedInvitations);
+      return directory.list_notices(user, {}, 1);
+    } catch (const std::exception& error) {
+      spdlog::error("looking for missed invitations failed inside: {}", error.what());
+      return Errc::store_unavailable;
+    }
+  };
+  auto done = [this](const Result<std::vector<InvitationNotice>>& found) { take_missed(found); };
+  if (worker.run_blocking(services.pool, connection_, std::move(job), std::move(done))) return;
+  begin_close(CloseCode::try_again_later, "the server is overloaded");
+}
+
+/// A client that cannot be told what he has missed is to come again, and ask for the same.
+void WebSocketSession::take_missed(const Result<std::vector<InvitationNotice>>& found) {
+  if (!found) return begin_close(CloseCode::try_again_later, "the store cannot be read now");
+  const auto since = feed_->begin().since;
+  const InvitationId mark = found->empty() ? since.value_or(InvitationId{}) : found->back().id;
+  feed_->add_missed(since ? *found : std::vector<InvitationNotice>{}, mark);
+}
+
 std::error_code WebSocketSession::join(const Route& route, Identity user, VoiceProtocol protocol) {
-  auto session = open_session(connection_.worker().hub(), route, std::move(user), protocol, *this);
+  auto session = open_session(route, std::move(user), protocol);
   if (!session) return session.error();
   session_ = *std::move(session);
   is_joined_ = true;
@@ -212,6 +259,7 @@ void WebSocketSession::begin_close(CloseCode code, std::string_view reason) {
   is_closing_ = true;
   count_close(static_cast<std::uint16_t>(code));
   session_.leave();
+  if (feed_ != nullptr) feed_->end();  // nothing may follow a close frame
   connection_.write_last(encode_close(code, reason));
   close_deadline_ = connection_.worker().now() + connection_.worker().options().deadlines.close;
   connection_.check_deadline_at(close_deadline_);

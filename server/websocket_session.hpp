@@ -5,17 +5,21 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "authenticator.hpp"
 #include "connection.hpp"
 #include "inbound_meter.hpp"
 #include "router.hpp"
 #include "user_counts.hpp"
+#include "voicechan/directory.hpp"
 #include "voicechan/hub.hpp"
 #include "websocket_codec.hpp"
 #include "worker_counters.hpp"
 
 namespace voicechan::server {
+
+class NotificationFeed;
 
 /// WebSocket on one connection: messages go to a session of the hub, and what the hub sends goes
 /// out. Pings, close handshake and deadlines are kept here. A close frame, of either side, is the
@@ -30,6 +34,10 @@ class WebSocketSession final : public Protocol, private Transport {
   /// before anything else. Why it failed, if it did: then nothing is to follow. `protocol` is for a
   /// voice room.
   std::error_code join(const Route& route, Identity user, VoiceProtocol protocol);
+
+  /// Sends what a notifications client has missed, if he asks for it. To be called once, when the
+  /// answer to his handshake has been written.
+  void catch_up();
 
   void on_bytes(std::uint8_t* data, std::size_t size) override;
   MonotonicTime on_deadline(MonotonicTime now) override;
@@ -55,6 +63,9 @@ class WebSocketSession final : public Protocol, private Transport {
     return true;
   }
   void on_replaced() noexcept override;
+  Result<Session> open_session(const Route& route, Identity user, VoiceProtocol protocol);
+  Session open_notifications(const Route& route, const Identity& user);
+  void take_missed(const Result<std::vector<InvitationNotice>>& found);
   bool is_congested() const noexcept override { return connection_.is_congested(); }
   const void* hot_memory() const noexcept override { return connection_.hot_memory(); }
 
@@ -72,7 +83,8 @@ class WebSocketSession final : public Protocol, private Transport {
 
   Connection& connection_;
   WebSocketCodec codec_;
-  Session session_;  // a call of `receive` may put another one here, or none
+  std::unique_ptr<NotificationFeed> feed_;  // null: what the hub sends goes out as it is
+  Session session_;                         // a call of `receive` may put another one here, or none
   const std::shared_ptr<const LiveCredential> credential_;
   const UserCounts::Place place_;
   const std::uint64_t serial_;

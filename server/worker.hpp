@@ -24,6 +24,7 @@
 #include "key_guard.hpp"
 #include "latency_sampler.hpp"
 #include "listener.hpp"
+#include "notification_feed.hpp"
 #include "options.hpp"
 #include "origin_policy.hpp"
 #include "posted.hpp"
@@ -46,6 +47,8 @@ class AdminApi;
 struct SharedServices {
   const ServerOptions& options;
   Backplane& backplane;
+  const Directory& directory;
+  MissedInvitations* missed_invitations;  // null: the backplane loses nothing
   RestApi& rest_api;
   const IceServers* ice_servers;  // null: there are none
   FlightRecorder& flight_recorder;
@@ -102,6 +105,11 @@ class Worker {
   /// Closes the WebSockets whose credentials have been revoked. From any thread.
   void request_close_of_revoked();
 
+  /// What may have been missed, for the user's notifications sockets here. From any thread.
+  void deliver_missed(UserId user, const MissedInvitations::Notices& notices) {
+    post([this, user, notices] { notification_feeds_.add_missed_meanwhile(user, *notices); });
+  }
+
   /// WebSockets with a number above `after` that match, by number, `limit` of them at most.
   std::vector<SessionView> list_sessions(std::uint64_t after, std::size_t limit,
                                          const SessionFilter& filter);
@@ -146,6 +154,7 @@ class Worker {
     return is_signaling ? signaling_rates_ : inbound_rates_;
   }
   Hub& hub() noexcept { return *hub_; }
+  NotificationFeeds& notification_feeds() noexcept { return notification_feeds_; }
   DeadlineWheel& wheel() noexcept { return wheel_; }
   /// Has a connection speak HTTP, through TLS if that is on; `unread` has arrived already.
   void serve(Connection& connection, std::string unread);
@@ -229,6 +238,7 @@ class Worker {
   WireBuffer wire_;
   DropLog drop_log_;
   ConnectionCounts operator_counts_;
+  NotificationFeeds notification_feeds_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
   std::vector<std::shared_ptr<Connection>> held_back_;  // some are closed by now

@@ -185,6 +185,21 @@ TEST_F(DirectoryTest, InvitationIsPublishedOnceToTheAddressee) {
   EXPECT_EQ(message.at("inviter_username").as_string(), "alice");
 }
 
+TEST_F(DirectoryTest, NoticesAreWhatWasPublishedTheOldestFirst) {
+  const auto channel = directory.create_channel(alice, name("Team"));
+  std::vector<InvitationId> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(directory.invite(alice, channel->id, bob.id)->id);
+  const auto notices = directory.list_notices(bob.id, ids[0], 2);
+  ASSERT_TRUE(notices);
+  ASSERT_EQ(notices->size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ((*notices)[i].id, ids[i + 2]);
+    EXPECT_EQ((*notices)[i].created_at, clock.time);
+    EXPECT_EQ((*notices)[i].frame.bytes(), backplane.frames[i + 2].bytes());
+  }
+  EXPECT_TRUE(directory.list_notices(alice.id, {}, 9)->empty());
+}
+
 TEST_F(DirectoryTest, InvitationIntoAnUnknownChannelIsRefusedAndNotPublished) {
   EXPECT_EQ(directory.invite(alice, ChannelId{99}, bob.id).error(), Errc::unknown_channel);
   EXPECT_TRUE(backplane.frames.empty());

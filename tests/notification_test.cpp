@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "voicechan/directory.hpp"
+
 namespace voicechan {
 namespace {
 
@@ -36,6 +38,18 @@ TEST(NotificationTest, NamesThatNeedEscapesArriveUntouched) {
   const auto object = boost::json::parse(frame.bytes());
   EXPECT_EQ(object.at("voice_channel_name").as_string(), channel.c_str());
   EXPECT_EQ(object.at("inviter_username").as_string(), inviter.c_str());
+}
+
+TEST(NotificationTest, TheInvitationOfANoticeIsFound) {
+  EXPECT_EQ(find_invitation(make_invitation_notification(invitation(), "Team", "alice")),
+            InvitationId{11});
+  for (const char* other :
+       {"", "{}", R"({"type":"invitation","id":11)", R"({"type":"invitation","id":"11","x":1})",
+        R"({"type":"invitation","id":99999999999999999999,"x":1})",
+        R"({"type":"invitation","id":1.5,"x":1})", R"({"type":"reminder","id":11,"x":1})"}) {
+    EXPECT_EQ(find_invitation(Frame::control_text(other)), std::nullopt) << other;
+  }
+  EXPECT_EQ(find_invitation(Frame::media(R"({"type":"invitation","id":11,"x":1})")), std::nullopt);
 }
 
 TEST(NotificationTest, GreatestIdsArriveAsIntegers) {

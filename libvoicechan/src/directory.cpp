@@ -28,4 +28,18 @@ Result<Invitation> Directory::invite(const Identity& inviter, ChannelId channel,
   return issued->invitation;
 }
 
+Result<std::vector<InvitationNotice>> Directory::list_notices(UserId addressee, InvitationId after,
+                                                              std::size_t limit) const {
+  const auto list = store_->list_invitations(addressee, after, limit);
+  if (!list) return list.error();
+  std::vector<InvitationNotice> notices;
+  notices.reserve(list->size());
+  for (auto each = list->rbegin(); each != list->rend(); ++each) {
+    notices.push_back({each->invitation.id, each->invitation.created_at,
+                       make_invitation_notification(each->invitation, each->channel_name,
+                                                    each->inviter_username)});
+  }
+  return notices;
+}
+
 }  // namespace voicechan

@@ -1,9 +1,15 @@
 #include "notification.hpp"
 
 #include <boost/json.hpp>
+#include <charconv>
+
+#include "voicechan/directory.hpp"
 
 namespace voicechan {
 namespace {
+
+// How each begins.
+constexpr std::string_view kBegin = R"({"type":"invitation","id":)";
 
 boost::json::string_view view(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -23,6 +29,17 @@ Frame make_invitation_notification(const Invitation& invitation, std::string_vie
       {"created_at", format_rfc3339(invitation.created_at)},
   };
   return Frame::control_text(boost::json::serialize(object));
+}
+
+std::optional<InvitationId> find_invitation(const Frame& frame) noexcept {
+  std::string_view text = frame.bytes();
+  if (frame.kind() != FrameKind::text || text.substr(0, kBegin.size()) != kBegin) return {};
+  text.remove_prefix(kBegin.size());
+  InvitationId id;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id.value);
+  const bool is_whole = error == std::errc() && end != text.data() + text.size() && *end == ',';
+  if (!is_whole) return std::nullopt;
+  return id;
 }
 
 }  // namespace voicechan

@@ -24,7 +24,8 @@ def shown_messages():
     channel, direction = "signaling", None
     for line in re.split(r"(```json\n.*?```|^## [^\n]*$|^[→←])", text, flags=re.DOTALL | re.MULTILINE):
         if line.startswith("## "):
-            channel = "voice" if line == "## Voice rooms" else "signaling"
+            channel = {"## Voice rooms": "voice", "## Notifications": "notifications"}.get(
+                line, "signaling")
         elif line in ("→", "←"):
             direction = {"→": "receive", "←": "send"}[line]
         elif line.startswith("```json"):
@@ -225,6 +226,9 @@ class LiveTest(MessageCase):
         channel = await self.create_channel(self.alice, "Загальна кімната")
         await self.invite(self.alice, channel, self.bob)
         await self.take("notifications", listener, "invitation")
+        again = await self.connect(NOTIFICATIONS + "?since=0", self.bob)
+        await self.take("notifications", again, "invitation")
+        await self.take("notifications", again, "caught_up")
 
     async def flood(self):
         server = self.start("--message-rate", "0.01", "--message-burst", "1")

@@ -8,7 +8,7 @@ import re
 import tempfile
 import unittest
 
-from harness import (CHANNELS, HERE, INVITE, SIGNALING, Case, LiveCase, RawConnection, User,
+from harness import (CHANNELS, HERE, INVITE, NOTIFICATIONS, SIGNALING, Case, LiveCase, RawConnection, User,
                      WriteLock, eventually, run_cli, upgrade_request, voice)
 from interface_documents import check_references, check_schemas, closed, faults, parts, resolved
 
@@ -268,6 +268,9 @@ class WalkTest(Case):
                         more["body"] = b"{}"
                     await self.expect(401, template, method, **more)
                     await self.expect(401, template, method, NOBODY, **more)
+                if template == NOTIFICATIONS and method == "get":
+                    await self.expect(400, template, method, self.alice, query="?since=x",
+                                      socket=True)
                 if "limit" in {resolved(self.document, parameter).get("name")
                                for parameter in operation.get("parameters", ())}:
                     for query in ("?limit=0", "?limit=x&after=x"):

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
 #include "voicechan/export.hpp"
+#include "voicechan/frame.hpp"
 #include "voicechan/model.hpp"
 #include "voicechan/result.hpp"
 #include "voicechan/store.hpp"
@@ -19,6 +21,18 @@ struct ChannelPage {
   ChannelId after;
   std::size_t limit = std::numeric_limits<std::size_t>::max();
 };
+
+/// What an addressee is told of an invitation.
+struct InvitationNotice {
+  InvitationId id;
+  WallTime created_at;
+  /// As it is published to `notifications_<addressee>`.
+  Frame frame;
+};
+
+/// The invitation that a frame of a notification group is the notice of; nothing if it is another
+/// one.
+VOICECHAN_API std::optional<InvitationId> find_invitation(const Frame& frame) noexcept;
 
 /// What one user may create in all. What is there counts, also if the user was removed since.
 struct Quotas {
@@ -49,6 +63,11 @@ class VOICECHAN_API Directory {
   /// Fails with `Errc::unknown_channel`, `Errc::unknown_user` or `Errc::quota_exceeded`; nothing is
   /// published then.
   Result<Invitation> invite(const Identity& inviter, ChannelId channel, UserId addressee);
+
+  /// For who was not there when they were published: the newest invitations of `addressee` with an
+  /// id above `after`, at most `limit`, the oldest first.
+  Result<std::vector<InvitationNotice>> list_notices(UserId addressee, InvitationId after,
+                                                     std::size_t limit) const;
 
  private:
   Store* store_;
