@@ -167,7 +167,10 @@ export interface NotificationEvents extends LineEvents {
   notification: { type: string; [member: string]: unknown };
 }
 
-/** What comes while it is not open is missed. */
+/**
+ * Invitations that come while it is not open are told when it is again: the newest hundred. Each is told once, and
+ * those from before the call not at all.
+ */
 export class Notifications extends Line<NotificationEvents> {}
 
 // --- Signaling

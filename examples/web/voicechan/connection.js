@@ -36,12 +36,12 @@ export class Connection {
   #onOnline = () => this.#retryNow();
 
   /**
-   * `target` gets the `state` events. The handlers: `onOpen()`, `onMessage(data)`, `onLost(isBroken)`, which
+   * `path` may be a function, called for each attempt. `target` gets the `state` events. The handlers: `onOpen()`, `onMessage(data)`, `onLost(isBroken)`, which
    * says whether it will resume, `onEnd(error)`, and `ask()`, which asks for any answer, if there is such.
    */
   constructor(context, { path, subprotocol = "voicechan", target, ...handlers }) {
     this.#context = context;
-    this.#path = path;
+    this.#path = typeof path === "function" ? path : () => path;
     this.#subprotocol = subprotocol;
     this.#target = target;
     this.#handlers = handlers;
@@ -166,7 +166,7 @@ export class Connection {
     let socket;
     try {
       const subprotocols = [this.#subprotocol, `voicechan.auth.${key}`];
-      socket = new this.#context.WebSocket(this.#context.socketUrl(this.#path), subprotocols);
+      socket = new this.#context.WebSocket(this.#context.socketUrl(this.#path()), subprotocols);
     } catch (error) {
       return this.end(new VoicechanError("not_allowed", `no WebSocket may be opened: ${error?.message ?? error}`));
     }
@@ -213,7 +213,7 @@ export class Connection {
   }
 
   #onClose(code) {
-    this.#context.logger.debug("voicechan: closed", this.#path, code);
+    this.#context.logger.debug("voicechan: closed", this.#path(), code);
     if (code === 4401) return this.end(new Unauthorized("the key was revoked"));
     const final = kFinal.get(code);
     if (final) return this.end(new ConnectionClosed(...final, code));
