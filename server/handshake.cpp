@@ -4,6 +4,7 @@
 
 #include "header_tokens.hpp"
 #include "json_views.hpp"
+#include "notification_feed.hpp"
 #include "websocket_codec.hpp"
 
 namespace voicechan::server {
@@ -56,6 +57,15 @@ std::variant<Handshake, HttpResponse> check_handshake(const HttpRequest& request
     return make_detail_response(400, "Sec-WebSocket-Protocol must be a list of tokens.");
   }
   return handshake;
+}
+
+std::optional<HttpResponse> refuse_query(const Route& route) {
+  if (route.endpoint != Endpoint::notifications_socket) return std::nullopt;
+  const auto since = route.parameter("since");
+  NotificationFeed::Begin ignored;
+  if (!since || NotificationFeed::parse_since(*since, ignored)) return std::nullopt;
+  return make_field_errors_response(
+      {{"since", "The id of an invitation is required, or 0, or \"now\"."}});
 }
 
 }  // namespace voicechan::server

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,5 +26,8 @@ struct Handshake {
 /// Checks what RFC 6455 (section 4.2.1) demands of a GET on a WebSocket URL, or gives the refusal:
 /// 426 for a request that is no upgrade or asks for another version, 400 for a malformed one.
 std::variant<Handshake, HttpResponse> check_handshake(const HttpRequest& request);
+
+/// Why the query of a WebSocket's URL is not taken: 400; nothing if it is.
+std::optional<HttpResponse> refuse_query(const Route& route);
 
 }  // namespace voicechan::server

@@ -13,7 +13,6 @@
 #include "group_preparation.hpp"
 #include "health.hpp"
 #include "json_views.hpp"
-#include "notification_feed.hpp"
 #include "rest_api.hpp"
 #include "spdlog/spdlog.h"
 #include "websocket_codec.hpp"
@@ -25,16 +24,6 @@ namespace {
 
 // For the request of a connection that may ask for a probe only.
 constexpr std::chrono::milliseconds kProbePatience{1000};
-
-/// Why the query of a WebSocket's URL is not taken; nothing if it is.
-std::optional<HttpResponse> refuse_query(const Route& route) {
-  if (route.endpoint != Endpoint::notifications_socket) return std::nullopt;
-  const auto since = route.parameter("since");
-  NotificationFeed::Begin ignored;
-  if (!since || NotificationFeed::parse_since(*since, ignored)) return std::nullopt;
-  return make_field_errors_response(
-      {{"since", "The id of an invitation is required, or 0, or \"now\"."}});
-}
 
 /// The group that a WebSocket is in from its handshake on.
 std::optional<std::string> group_of(const Route& route, UserId user) {

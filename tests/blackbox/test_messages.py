@@ -22,7 +22,8 @@ def shown_messages():
     with open(os.path.join(HERE, "..", "..", "server", "MESSAGES.md"), encoding="utf-8") as file:
         text = file.read()
     channel, direction = "signaling", None
-    for line in re.split(r"(```json\n.*?```|^## [^\n]*$|^[→←])", text, flags=re.DOTALL | re.MULTILINE):
+    for line in re.split(r"(```json\n.*?```|^## [^\n]*$|^[→←])", text,
+                         flags=re.DOTALL | re.MULTILINE):
         if line.startswith("## "):
             channel = {"## Voice rooms": "voice", "## Notifications": "notifications"}.get(
                 line, "signaling")

@@ -11,6 +11,7 @@ from harness import NOTIFICATIONS, SIGNALING, Case, LiveCase, eventually, in_tim
 from test_redis_bus import BUS, BusCase
 
 MOST = 100
+WRONG = 'The id of an invitation is required, or 0, or "now".'
 
 
 def since(id_):
@@ -91,7 +92,7 @@ class SinceTest(Inviting, LiveCase):
             connection = await self.raw()
             answer = await connection.upgrade(since(wrong), self.bob)
             self.assertEqual((answer.status, answer.json),
-                             (400, {"since": ['The id of an invitation is required, or 0, or "now".']}))
+                             (400, {"since": [WRONG]}))
         for path in (SIGNALING, voice("room")):
             await self.connect(f"{path}?since=x", self.bob)  # it has no meaning there
 
@@ -231,8 +232,11 @@ class OutageTest(Inviting, BusCase):
         for bus in self.buses:
             bus.start()
         self.assertEqual(await in_time(self.ids(far, 5), 10, "what was missed"), missed)
-        # The other one gets what came since shortly before it was there.
-        self.assertEqual((await in_time(self.ids(late, 7), 10, "what was missed"))[-2:], missed[-2:])
+        # The other one may be told of what came shortly before it was there, too.
+        told = await self.ids(late, 1)
+        while told[-1] != missed[-1]:
+            told += await self.ids(late, 1)
+        self.assertEqual((told[-2:], told), (missed[-2:], sorted(set(told))))
         await asyncio.sleep(1.5)  # gaps are told more than once
         fence = await self.invite_some(1, server=self.a)
         for device in (near, far, late):

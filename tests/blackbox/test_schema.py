@@ -8,8 +8,8 @@ import re
 import tempfile
 import unittest
 
-from harness import (CHANNELS, HERE, INVITE, NOTIFICATIONS, SIGNALING, Case, LiveCase, RawConnection, User,
-                     WriteLock, eventually, run_cli, upgrade_request, voice)
+from harness import (CHANNELS, HERE, INVITE, NOTIFICATIONS, SIGNALING, Case, LiveCase,
+                     RawConnection, User, WriteLock, eventually, run_cli, upgrade_request, voice)
 from interface_documents import check_references, check_schemas, closed, faults, parts, resolved
 
 SCHEMA = "/api/schema/"
