@@ -198,6 +198,23 @@ class OutageTest(Inviting, BusCase):
         self.assertEqual(await self.caught_up(again), missed[-1])
         await self.check_nothing_more(again, self.a)
 
+    @within(60)
+    async def test_what_is_missing_before_what_has_come_is_told_to_who_comes_again(self):
+        far = await self.connect(since("now"), self.bob, self.b)
+        mark = await self.caught_up(far)
+        for bus in self.buses:
+            bus.kill()
+        elsewhere = await self.invite_some(1, server=self.a)
+        here = await self.invite_some(1, server=self.b)
+        self.assertEqual(await self.ids(far, 1), here)
+        await far.close()
+        again = await self.connect(since(mark), self.bob, self.b)
+        self.assertEqual(await self.ids(again, 2), elsewhere + here)
+        self.assertEqual(await self.caught_up(again), here[0])
+        for bus in self.buses:
+            bus.start()
+        await self.silent(again, 2)
+
     async def heard_across(self, device):
         """What is invited on the other server comes again; gives what came until it did."""
         came = []
