@@ -339,4 +339,10 @@ void WebSocketSession::on_replaced() noexcept {
   begin_close(CloseCode::resumed_elsewhere, "resumed elsewhere");
 }
 
+bool WebSocketSession::break_off() noexcept {
+  if (is_closing_) return false;  // it has left already
+  connection_.abort("the server of its session has lost touch with it");
+  return true;
+}
+
 }  // namespace voicechan::server

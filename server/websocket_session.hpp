@@ -63,6 +63,7 @@ class WebSocketSession final : public Protocol, private Transport {
     return true;
   }
   void on_replaced() noexcept override;
+  bool break_off() noexcept override;
   Result<Session> open_session(const Route& route, Identity user, VoiceProtocol protocol);
   Session open_notifications(const Route& route, const Identity& user);
   void take_missed(const Result<std::vector<InvitationNotice>>& found);

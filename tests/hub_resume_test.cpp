@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fake_transport.hpp"
+#include "resuming_client.hpp"
 #include "socket_transport.hpp"
 
 // Sessions that outlive their connection.
@@ -22,101 +23,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
-
-constexpr std::string_view kJoin = R"({"type":"join","room":"team","resume":true})";
-constexpr std::string_view kFailed = R"({"type":"resume_failed","reason":)";
-
-/// A client that counts what it gets as the message reference tells it to.
-struct ResumingClient {
-  explicit ResumingClient(HubSystem& hubs, std::int64_t user_id = 1)
-      : system(hubs), user_number(user_id) {}
-
-  void connect(std::size_t hub) {
-    connection = std::make_unique<SocketClient>();
-    connection->session = system.hub(hub).open_signaling(user(user_number), connection->transport);
-  }
-
-  void join(std::size_t hub, std::string_view text = kJoin) {
-    connect(hub);
-    say(std::string(text));
-  }
-
-  void resume(std::size_t hub) {
-    connect(hub);
-    say(R"({"type":"resume","key":")" + key + R"(","seq":)" + std::to_string(seq) + "}");
-  }
-
-  void lose() {
-    connection->lose();
-    connection = nullptr;
-    system.settle();
-  }
-
-  void say(std::string text) {
-    connection->send(std::move(text));
-    read();
-  }
-
-  /// What has come, without changes of the roster; these are in `changes`.
-  std::vector<std::string> read() {
-    system.settle();
-    connection->write();
-    system.settle();
-    std::vector<std::string> texts;
-    for (std::string& text : connection->transport.take()) {
-      const auto message = parse_json(text).as_object();
-      const auto* const member = message.if_contains("type");
-      const std::string type = member != nullptr ? member->as_string().c_str() : "";
-      if (type == "joined" && message.contains("resume")) {
-        id = message.at("id").as_string().c_str();
-        const auto& resume = message.at("resume").as_object();
-        key = resume.at("key").as_string().c_str();
-        seq = resume.at("seq").to_number<std::uint64_t>();
-      } else if (type != "resumed" && type != "resume_failed") {
-        ++seq;
-      }
-      if (type.rfind("peer_", 0) == 0 || type == "updated") {
-        changes.push_back(type);
-      } else {
-        texts.push_back(std::move(text));
-      }
-    }
-    news.insert(news.end(), texts.begin(), texts.end());
-    return texts;
-  }
-  /// All but changes of the roster since the last call.
-  std::vector<std::string> take_news() {
-    read();
-    return std::exchange(news, {});
-  }
-
-  HubSystem& system;
-  const std::int64_t user_number;
-  std::unique_ptr<SocketClient> connection;
-  std::string id;
-  std::string key;
-  std::uint64_t seq = 0;
-  std::vector<std::string> changes;
-  std::vector<std::string> news;
-};
-
-std::string from(const ResumingClient& sender, const ResumingClient& to, std::string_view rest) {
-  return R"({"from":")" + sender.id + R"(","to":")" + to.id + R"(")" + std::string(rest) + "}";
-}
-
-std::string queued(std::string_view msg_id, std::string_view to, int expires_in) {
-  const std::string text = receipt(msg_id, "queued", to);
-  return text.substr(0, text.size() - 1) + R"(,"expires_in":)" + std::to_string(expires_in) + "}";
-}
-
-std::string resumed(const ResumingClient& client, std::uint64_t seq, int missed) {
-  return R"({"type":"resumed","id":")" + client.id + R"(","seq":)" + std::to_string(seq) +
-         R"(,"missed":)" + std::to_string(missed) + "}";
-}
-
-std::string failed(std::string_view reason) {
-  return std::string(kFailed) + '"' + std::string(reason) + "\"}";
-}
 
 HubOptions options() {
   HubOptions options;
@@ -614,31 +520,6 @@ TEST(HubResumeLimitsTest, WhatIsKeptForAllIsBounded) {
   next.seq -= 1;
   next.resume(0);
   EXPECT_NE(next.take_news().back(), failed("missed_too_much"));
-}
-
-TEST(HubResumeLimitsTest, IfTheHubOfTheSessionEndsTheClientIsTold) {
-  HubSystem system(2);
-  ResumingClient ann(system);
-  ann.join(0);
-  ann.lose();
-  ann.resume(1);
-  ann.take_news();
-  system.owned_hub(0) = nullptr;
-  ann.say(R"({"type":"update","data":1})");
-  EXPECT_THAT(ann.take_news(), ElementsAre(failed("unknown")));
-  ann.say(std::string(kJoin));
-  EXPECT_THAT(ann.take_news().at(0), StartsWith(R"({"type":"joined")"));
-}
-
-TEST(HubResumeLimitsTest, IfTheHubOfTheConnectionEndsTheSessionHasLeft) {
-  HubSystem system(2);
-  ResumingClient ann(system);
-  ann.join(0);
-  ann.lose();
-  ann.resume(1);
-  system.owned_hub(1) = nullptr;
-  system.settle();
-  EXPECT_EQ(system.hub(0).session_count(), 0u);
 }
 
 }  // namespace

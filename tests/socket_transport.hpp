@@ -40,12 +40,15 @@ class SocketTransport final : public Transport {
     session.lose();
   }
   void on_replaced() noexcept override { is_replaced = true; }
+  bool break_off() noexcept override { return is_broken_off = can_break_off; }
 
   std::vector<std::string> take() { return bytes_of(std::exchange(written, {})); }
 
   static constexpr std::size_t kBusy = 12;
   bool is_ever_congested = true;
   bool is_replaced = false;
+  bool can_break_off = false;
+  bool is_broken_off = false;
   std::vector<Frame> written;
 
  private:

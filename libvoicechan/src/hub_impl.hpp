@@ -96,7 +96,9 @@ struct PendingJoin {
 /// A connection whose session is with another hub.
 struct Tunnel {
   const PeerId id;
-  const PeerId key;  // of the session
+  const PeerId key;           // of the session
+  std::uint64_t passed = 0;   // the number of the last message that the client was given
+  std::uint64_t written = 0;  // of the last one that was handed to the network
 };
 
 /// What a session has that is a signaling one.
@@ -175,7 +177,8 @@ class Hub::Impl final : public BackplaneReceiver {
     now_ = now;
     port_->poll();
     const MonotonicTime next_refresh = refresh_ice();
-    const MonotonicTime next = std::min({release_paced(), next_refresh, end_waiting()});
+    const MonotonicTime next =
+        std::min({release_paced(), next_refresh, end_waiting(), probe_tunnels()});
     port_->flush();
     return next;
   }
@@ -280,12 +283,24 @@ class Hub::Impl final : public BackplaneReceiver {
   void signal(const Tunnel& tunnel, const TunnelSignal& message);
   void drop_tunnel(SignalingState& signaling) noexcept;
   void fail_tunnel(State& session, ResumeFailure failure);
+  /// The session waits for its client, who is to resume it over another connection.
+  void cut_tunnel(State& session);
   void pass_through(State& session, FrameKind kind, std::string_view text);
   Delivery take_for_client(State& session, const SendTicket& ticket, const Frame& frame);
   // The other end: a session of this hub, for a connection of another one.
   Delivery take_from_client(State& session, const SendTicket& ticket, const Frame& frame);
   Delivery resume_from(State& session, const SendTicket& ticket, const TunnelSignal& resume);
   void on_tunnel_delivery(const SendTicket& ticket, Delivery delivery);
+  // Both ends.
+  struct TunnelEnds {
+    PeerId own;
+    PeerId other;
+  };
+  void watch_tunnel(const PeerId& own, const PeerId& other, std::chrono::milliseconds time);
+  /// Asks for the other ends of tunnels, where it is time; when the next are due.
+  MonotonicTime probe_tunnels();
+  /// When again; nothing if there is no such tunnel any more.
+  std::optional<std::chrono::milliseconds> probe_tunnel(const TunnelEnds& ends);
 
   const HubOptions options_;
   const ResumeLimits resume_limits_;
@@ -296,6 +311,8 @@ class Hub::Impl final : public BackplaneReceiver {
   std::unordered_map<PeerId, State*> peers_;
   std::unordered_map<PeerId, State*> resumables_;    // by key
   std::unordered_map<PeerId, State*> tunnels_;       // by their own id
+  std::multimap<MonotonicTime, TunnelEnds> probes_;  // of tunnels, by when they are due
+  MonotonicTime probes_pause_until_{};
   Resumption::Waiting waiting_;                      // for somebody to resume them
   std::size_t resume_bytes_ = 0;                     // kept for all resumables_
   std::unordered_map<std::uint64_t, State*> joins_;  // that wait, by number

@@ -89,6 +89,9 @@ void Hub::Impl::leave_signaling(SignalingState& signaling) noexcept {
   signaling.place = nullptr;
   if (signaling.id) peers_.erase(*signaling.id);
   if (signaling.resumption == nullptr) return;
+  if (TunnelTransport* const tunnel = signaling.resumption->tunnel.get()) {
+    tunnel->send(TunnelSignal{TunnelSignal::Kind::failed});
+  }
   resumables_.erase(signaling.resumption->key);
   if (signaling.resumption->waits) waiting_.erase(*signaling.resumption->waits);
 }
@@ -294,7 +297,9 @@ Delivery Hub::Impl::deliver_now(State& peer, const SendTicket& ticket, const Fra
 }
 
 void Hub::Impl::on_written(State& session) {
-  if (session.signaling == nullptr || session.signaling->receipts == nullptr) return;
+  if (session.signaling == nullptr) return;
+  if (Tunnel* const tunnel = session.signaling->tunnel.get()) tunnel->written = tunnel->passed;
+  if (session.signaling->receipts == nullptr) return;
   for (const SendTicket& ticket : session.signaling->receipts->unwritten) {
     port_->report(ticket, Delivery::delivered);
   }

@@ -1,7 +1,5 @@
 #include "resume_tunnel.hpp"
 
-#include <utility>
-
 #include "big_endian.hpp"
 
 namespace voicechan {
@@ -48,20 +46,20 @@ std::optional<TunnelSignal> TunnelSignal::from_frame(const Frame& frame) {
 }
 
 void TunnelTransport::send(const Frame& frame) noexcept {
-  constexpr std::uint64_t kTellWhenWritten = 1;
   unwritten_.push_back(frame.size());
   unwritten_bytes_ += frame.size();
-  port_->send(frame, {key_, peer_, kTellWhenWritten});
+  port_->send(frame, {key_, peer_, ++last_number_});
 }
 
 void TunnelTransport::send(const TunnelSignal& signal) {
   port_->send(signal.to_frame(), {key_, peer_});
 }
 
-bool TunnelTransport::on_written() noexcept {
-  if (unwritten_.empty()) return false;
-  unwritten_bytes_ -= unwritten_.front();
-  unwritten_.pop_front();
+bool TunnelTransport::on_written(std::uint64_t number) noexcept {
+  while (!unwritten_.empty() && last_number_ - unwritten_.size() < number) {
+    unwritten_bytes_ -= unwritten_.front();
+    unwritten_.pop_front();
+  }
   return unwritten_.empty() && std::exchange(is_to_tell_, false);
 }
 

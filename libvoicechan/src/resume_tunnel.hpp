@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/error.hpp"
@@ -17,6 +18,10 @@
 // passes on, as directed messages between the session's key and an id of the connection that nobody
 // else knows: what the client is told as text, all else as signals in binary. No client can send a
 // directed message in binary, and none that is comes to a peer.
+//
+// What hubs send each other may be lost, and a hub may go without a word. So what the client is
+// told is numbered (`SendTicket::receipt`): the connection ends the tunnel at a hole. And both ends
+// ask for the other one from time to time.
 
 namespace voicechan {
 
@@ -35,8 +40,12 @@ struct TunnelSignal {
     closed,
     refused,  // `code`: the client's message was not taken
     // From the session.
-    failed,  // `failure`
-    replaced,
+    failed,    // `failure`: it has left, or was not resumed
+    replaced,  // another connection has it
+    cut,       // it waits to be resumed
+    // From either: is the other one there? From the connection `seq`: the number of the last text
+    // that has been handed to the network.
+    probe,
   };
 
   Kind kind;
@@ -70,8 +79,14 @@ class TunnelTransport final : public Transport {
     return true;
   }
 
-  /// One more frame has been handed to the network. True if the session is to be told that all has.
-  bool on_written() noexcept;
+  /// The frame of this number has been handed to the network, and so has what came before. True if
+  /// the session is to be told that all has.
+  bool on_written(std::uint64_t number) noexcept;
+
+  /// Something has come from the connection.
+  void on_heard() noexcept { is_heard_ = true; }
+  /// Whether that was so since the last call.
+  bool take_heard() noexcept { return std::exchange(is_heard_, false); }
 
  private:
   BackplanePort* const port_;
@@ -79,7 +94,9 @@ class TunnelTransport final : public Transport {
   const PeerId peer_;
   std::deque<std::size_t> unwritten_;  // sizes of frames
   std::size_t unwritten_bytes_ = 0;
+  std::uint64_t last_number_ = 0;
   bool is_to_tell_ = false;
+  bool is_heard_ = true;
 };
 
 }  // namespace voicechan

@@ -33,6 +33,12 @@ class VOICECHAN_API Transport {
   /// one is empty already, nothing more is sent. The host disconnects.
   virtual void on_replaced() noexcept {}
 
+  /// The client's session is with another hub and waits for him to resume it over another
+  /// connection, since messages on the way may have been lost. True: the host breaks this one off
+  /// after the call, without a close code, and the `Session` that was behind it is empty. False: it
+  /// cannot; then the client is told that his session is lost.
+  virtual bool break_off() noexcept { return false; }
+
   /// The address in the midst of what `send` reads and writes first, one cache line before it and
   /// two from it on, if that is not the transport itself. Asked once, when the client joins a room;
   /// a fan-out to many members has these lines come from memory before it calls `send`.
