@@ -109,6 +109,7 @@ TEST(RedisEnvelopeTest, NoPartOfAMessageIsAMessage) {
                                     LeaveMessage{member().key},
                                     DigestMessage{},
                                     SnapshotMessage{true, true, 0, 0, "g", {member()}},
+                                    LostReportsMessage{},
                                     DeliveryMessage{{peer(1), peer(2)}, Delivery::queued}};
   for (const Body& body : bodies) {
     const std::string bytes = encode({kOrigin}, body);

@@ -107,6 +107,10 @@ class FakeBus final : public Bus {
   }
   void unsubscribe(std::string_view topic) override { topics_.erase(std::string(topic)); }
   void publish(std::string_view topic, std::string bytes, bool, Published done) override {
+    if (!is_reachable_) {
+      if (done) later([done = std::move(done)] { done(std::nullopt); });
+      return;
+    }
     ++broker_->published[std::string(topic)];
     std::size_t receivers = 0;
     for (FakeBus* bus : broker_->buses) {
@@ -118,7 +122,12 @@ class FakeBus final : public Bus {
     }
     if (done) later([done = std::move(done), receivers] { done(receivers); });
   }
-  bool is_reachable() const noexcept override { return true; }
+  bool is_reachable() const noexcept override { return is_reachable_; }
+  /// While it is not, nothing that is published passes; what others publish is still heard.
+  void set_reachable(bool is_reachable) {
+    is_reachable_ = is_reachable;
+    listener_->on_state(is_reachable);
+  }
 
  private:
   void later(std::function<void()> action) {
@@ -130,6 +139,7 @@ class FakeBus final : public Bus {
   FakeBroker* const broker_;
   Listener* const listener_;
   std::set<std::string> topics_;
+  bool is_reachable_ = true;
   const std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
@@ -158,6 +168,9 @@ class FakeNode {
     // A wake may have been posted before.
     backplane.gateway().inbox().close();
     broker_->call([] {});
+  }
+  void set_bus_reachable(bool is_reachable) {
+    broker_->call([&] { bus_->set_reachable(is_reachable); });
   }
 
  private:

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kMaxProbeTime{500};
 
-std::pair<std::uint16_t, std::uint64_t> receipt_key(const SendTicket& ticket) {
-  return {ticket.from.address().hub, ticket.receipt};
+std::pair<std::string, std::uint64_t> receipt_key(const SendTicket& ticket) {
+  return {std::string(ticket.from.str()), ticket.receipt};
 }
 
 }  // namespace
@@ -75,6 +75,18 @@ std::vector<AwayMessages::Outcome> AwayMessages::drop_node(std::uint64_t node) {
     outcomes.push_back({each.second, Delivery::gone});
   }
   nodes_.erase(found);
+  return outcomes;
+}
+
+std::vector<AwayMessages::Outcome> AwayMessages::drop_reported(std::uint64_t node) {
+  std::vector<Outcome> outcomes;
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return outcomes;
+  for (const auto& each : found->second.reported) {
+    outcomes.push_back({each.second, Delivery::gone});
+  }
+  found->second.reported.clear();
+  drop_if_idle(node);
   return outcomes;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,8 @@ class AwayMessages {
                                      const DeliveryMessage& message);
 
   std::vector<Outcome> drop_node(std::uint64_t node);
+  /// What the other node was to report, it will not.
+  std::vector<Outcome> drop_reported(std::uint64_t node);
 
   void add_nodes(std::set<std::uint64_t>& nodes) const {
     for (const auto& each : nodes_) nodes.insert(each.first);
@@ -59,8 +62,8 @@ class AwayMessages {
   };
   struct Node {
     std::map<std::uint64_t, Waiting> unanswered;  // by number
-    // Those that are to be delivered or gone: by hub and receipt.
-    std::map<std::pair<std::uint16_t, std::uint64_t>, SendTicket> reported;
+    // Those that are to be delivered or gone: by sender and receipt.
+    std::map<std::pair<std::string, std::uint64_t>, SendTicket> reported;
     MonotonicTime probe_at = MonotonicTime::max();
     std::chrono::milliseconds probe_time = kProbeTime;
   };

@@ -96,6 +96,7 @@ struct Encoder {
   std::uint8_t operator()(const ProbeMessage&) { return 0; }
   std::uint8_t operator()(const ShutdownMessage&) { return 0; }
   std::uint8_t operator()(const MissedMessage&) { return 0; }
+  std::uint8_t operator()(const LostReportsMessage&) { return 0; }
 };
 
 std::string take_key(ByteReader& in) {
@@ -234,6 +235,9 @@ bool take_body(ByteReader& in, std::uint8_t type, std::uint8_t flags, std::uint6
       return true;
     case 12:
       body = MissedMessage{};
+      return true;
+    case 13:
+      body = LostReportsMessage{};
       return true;
     default:
       return false;

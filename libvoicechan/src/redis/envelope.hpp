@@ -109,10 +109,12 @@ struct ShutdownMessage {};
 /// The origin could not publish something to the group, or, on the topic of all nodes, to some
 /// groups: who has another place to look for it, looks there.
 struct MissedMessage {};
+/// What became of messages that the receiving node was told are `queued`, it will not hear.
+struct LostReportsMessage {};
 
 using Body = std::variant<FrameMessage, JoinMessage, UpdateMessage, LeaveMessage, SnapshotMessage,
                           ByeMessage, DigestMessage, SignalMessage, DeliveryMessage, ProbeMessage,
-                          ShutdownMessage, MissedMessage>;
+                          ShutdownMessage, MissedMessage, LostReportsMessage>;
 
 struct Message {
   Envelope envelope;

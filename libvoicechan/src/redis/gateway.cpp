@@ -69,7 +69,7 @@ MonotonicTime Gateway::turn() {
   tell_unpublished();
   port_->flush();
   const MonotonicTime next = timetable_.empty() ? MonotonicTime::max() : timetable_.begin()->first;
-  return std::min({next, away_due_, unpublished_.due()});
+  return std::min({next, away_due_, unpublished_.due(), say_due_reports()});
 }
 
 void Gateway::look_at_touched() {
@@ -336,6 +336,8 @@ void Gateway::on_state(bool is_reachable) noexcept {
   const bool was_away_long =
       unreachable_since_ != MonotonicTime::max() && context_.now - unreachable_since_ >= kPatience;
   unreachable_since_ = is_reachable ? MonotonicTime::max() : context_.now;
+  if (is_reachable) owed_.retry_now();
+  request_turn();
   if (!is_reachable || !was_away_long) return;
   for (const auto& each : groups_) ask_later(*each.second);  // what was refused was lost
 }
@@ -355,6 +357,7 @@ void Gateway::drop_node(std::uint64_t node) {
   }
   inbound_.erase(node);
   context_.ages.forget_node(node);
+  owed_.drop_node(node);
   report(away_.drop_node(node));
   request_turn();
 }
@@ -364,6 +367,7 @@ std::set<std::uint64_t> Gateway::known_nodes() const {
   for (const auto& each : groups_) each.second->mirror().add_nodes(nodes);
   for (const auto& each : inbound_) nodes.insert(each.first);
   away_.add_nodes(nodes);
+  owed_.add_nodes(nodes);
   return nodes;
 }
 

@@ -19,6 +19,7 @@
 #include "gateway_group.hpp"
 #include "gateway_hooks.hpp"
 #include "gateway_inbox.hpp"
+#include "owed_reports.hpp"
 #include "pending_presence.hpp"
 #include "voicechan/backplane.hpp"
 #include "voicechan/clock.hpp"
@@ -136,8 +137,12 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   void on_signal(const Envelope& envelope, const SignalMessage& message);
   void on_question(const Envelope& envelope, const SnapshotMessage& message);
   void tick_messages();
+  /// When the next ones are.
+  MonotonicTime say_due_reports();
+  void say_report(std::uint64_t node, const DeliveryMessage& report);
   void report(const std::vector<AwayMessages::Outcome>& outcomes);
   void send_to(std::uint64_t node, std::uint64_t number, const Body& body, bool is_counted);
+  void publish_to(std::uint64_t node, std::uint64_t number, const Body& body, Bus::Published done);
 
   const std::function<void()> wake_;
   const std::shared_ptr<GatewayInbox> inbox_;
@@ -156,6 +161,7 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   AwayMessages away_;
   MonotonicTime away_due_ = MonotonicTime::max();
   std::unordered_map<std::uint64_t, Inbound> inbound_;  // by node
+  OwedReports owed_;
   MonotonicTime unreachable_since_ = MonotonicTime::max();
   bool is_turn_requested_ = false;
   // For the bus' callbacks, which may come when this is gone.

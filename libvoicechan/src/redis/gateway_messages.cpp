@@ -16,7 +16,6 @@ std::string key_of(const SendTicket& ticket) {
 }  // namespace
 
 void Gateway::send_to(std::uint64_t node, std::uint64_t number, const Body& body, bool is_counted) {
-  const Envelope head{context_.origin, 0, AgeFilter::stamp(context_.now), number};
   Bus::Published done;
   if (is_counted) {
     done = [self = std::weak_ptr<Gateway*>(self_), node,
@@ -25,6 +24,12 @@ void Gateway::send_to(std::uint64_t node, std::uint64_t number, const Body& body
       if (alive) (*alive)->report((*alive)->away_.on_published(node, number, receivers));
     };
   }
+  publish_to(node, number, body, std::move(done));
+}
+
+void Gateway::publish_to(std::uint64_t node, std::uint64_t number, const Body& body,
+                         Bus::Published done) {
+  const Envelope head{context_.origin, 0, AgeFilter::stamp(context_.now), number};
   context_.bus->publish(node_topic(node), encode(head, body), false, std::move(done));
 }
 
@@ -60,6 +65,8 @@ void Gateway::on_direct(const Message& message) {
     if (group == nullptr) return;
     group->mirror().on_answer(head, *snapshot, context_.now);
     touch(*group);
+  } else if (std::holds_alternative<LostReportsMessage>(message.body)) {
+    report(away_.drop_reported(node_of(head.origin)));
   } else if (std::holds_alternative<ShutdownMessage>(message.body)) {
     drop_node(node_of(head.origin));
     constexpr std::size_t kMost = 1000;
@@ -92,7 +99,39 @@ void Gateway::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept 
       if (found->second.empty()) open.erase(found);
     }
   }
-  send_to(node, number, DeliveryMessage{ticket, delivery}, false);
+  const DeliveryMessage message{ticket, delivery};
+  // The sender waits for an answer for some time only, and for a report without an end.
+  const bool is_owed = number == 0 && ticket.receipt != 0 && delivery != Delivery::queued;
+  is_owed ? say_report(node, message) : send_to(node, number, message, false);
+}
+
+void Gateway::say_report(std::uint64_t node, const DeliveryMessage& message) {
+  publish_to(
+      node, 0, message,
+      [self = std::weak_ptr<Gateway*>(self_), node, message](std::optional<std::size_t> receivers) {
+        const auto alive = self.lock();
+        if (!alive || receivers.value_or(0) > 0) return;
+        (*alive)->context_.update_time();
+        (*alive)->owed_.add(node, message, (*alive)->context_.now);
+        (*alive)->request_turn();
+      });
+}
+
+MonotonicTime Gateway::say_due_reports() {
+  if (!context_.bus->is_reachable()) return MonotonicTime::max();  // `on_state` tells
+  if (owed_.next_due() > context_.now) return owed_.next_due();
+  for (const auto& due : owed_.take_due(context_.now)) {
+    publish_to(due.node, 0, due.body,
+               [self = std::weak_ptr<Gateway*>(self_), due](std::optional<std::size_t> receivers) {
+                 const auto alive = self.lock();
+                 if (!alive) return;
+                 (*alive)->context_.update_time();
+                 (*alive)->owed_.on_published(due.node, due.body, receivers.value_or(0) > 0,
+                                              (*alive)->context_.now);
+                 (*alive)->request_turn();
+               });
+  }
+  return owed_.next_due();
 }
 
 /// A node asks why this one did not answer in a group.

@@ -1,0 +1,149 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "backplane_test_hub.hpp"
+#include "redis/away_messages.hpp"
+#include "redis/owed_reports.hpp"
+#include "redis_fake_bus.hpp"
+
+// Reports that the bus refused, at the node that owes them and at the one that waits for them.
+
+namespace voicechan::redis {
+namespace {
+
+constexpr std::uint64_t kFar = 0x2222;
+
+SendTicket ticket(std::uint64_t receipt, std::uint8_t from = 1) {
+  return {PeerId({kFar, 1}, {from}), PeerId({0x1111, 2}, {2}), receipt};
+}
+
+class RedisOwedReportsTest : public ::testing::Test {
+ protected:
+  void add(std::uint64_t receipt) { owed.add(kFar, {ticket(receipt), Delivery::delivered}, now); }
+  /// What is due; each is told to be passed on, or not.
+  std::vector<std::uint64_t> say(bool is_passed_on) {
+    std::vector<std::uint64_t> receipts;  // 0: some are lost
+    for (const auto& due : owed.take_due(now)) {
+      const auto* report = std::get_if<DeliveryMessage>(&due.body);
+      receipts.push_back(report != nullptr ? report->ticket.receipt : 0);
+      owed.on_published(due.node, due.body, is_passed_on, now);
+    }
+    return receipts;
+  }
+  std::size_t node_count() const {
+    std::set<std::uint64_t> nodes;
+    owed.add_nodes(nodes);
+    return nodes.size();
+  }
+
+  OwedReports owed;
+  MonotonicTime now{std::chrono::hours(1)};
+};
+
+using Receipts = std::vector<std::uint64_t>;
+
+TEST_F(RedisOwedReportsTest, EachIsSaidAgainUntilItIsPassedOn) {
+  for (std::uint64_t i = 1; i <= 3; ++i) add(i);
+  EXPECT_EQ(say(false), Receipts{}) << "not at once";
+  now += OwedReports::kRetryTime;
+  EXPECT_EQ(say(false), Receipts{1}) << "one is enough to try";
+  EXPECT_EQ(say(true), Receipts{});
+  now += OwedReports::kRetryTime;
+  EXPECT_EQ(say(true), Receipts{2});
+  EXPECT_EQ(say(true), (Receipts{3, 1})) << "and then all";
+  EXPECT_EQ(owed.next_due(), MonotonicTime::max());
+  EXPECT_EQ(node_count(), 0u);
+}
+
+TEST_F(RedisOwedReportsTest, TheyAreSaidAtOnceWhenTheBusIsBack) {
+  add(1);
+  owed.retry_now();
+  EXPECT_LE(owed.next_due(), now);
+  EXPECT_EQ(say(true), Receipts{1});
+}
+
+TEST_F(RedisOwedReportsTest, ThoseOfANodeThatIsGoneAreForgotten) {
+  add(1);
+  owed.drop_node(kFar);
+  now += OwedReports::kRetryTime;
+  EXPECT_EQ(say(true), Receipts{});
+}
+
+TEST_F(RedisOwedReportsTest, SoManyAreSaidAtOnce) {
+  for (std::uint64_t i = 1; i <= 1000; ++i) add(i);
+  owed.retry_now();
+  EXPECT_EQ(say(true).size(), 1u);
+  EXPECT_EQ(say(true).size(), OwedReports::kMaxAtOnce);
+  EXPECT_EQ(say(true).size(), OwedReports::kMaxAtOnce);
+}
+
+TEST_F(RedisOwedReportsTest, OfTooManyTheNodeIsToldThatSomeAreLost) {
+  for (std::uint64_t i = 0; i <= OwedReports::kMaxReports; ++i) add(i + 1);
+  owed.retry_now();
+  EXPECT_EQ(say(false), Receipts{0});
+  owed.retry_now();
+  EXPECT_EQ(say(true), Receipts{0});
+  EXPECT_EQ(say(true), Receipts{OwedReports::kMaxReports + 1});
+}
+
+TEST(RedisOwedReportsOnABusTest, TheyComeWhenItIsBack) {
+  FakeBroker broker;
+  FakeNode near(broker, 0x1111);
+  FakeNode far(broker, kFar);
+  BackplaneTestHub sender(near.backplane);
+  BackplaneTestHub receiver(far.backplane);
+  receiver.answer = Delivery::queued;
+  constexpr std::uint64_t kCount = 600;  // more than are said at once
+  SendTicket ticket{sender.make_peer(), receiver.make_peer()};
+  for (ticket.receipt = 1; ticket.receipt <= kCount; ++ticket.receipt) sender.send(ticket, "x");
+  sender.port->flush();
+  receiver.run_until([&] { return receiver.received.size() == kCount; });
+  sender.run_until([&] { return sender.deliveries.size() == kCount; });
+
+  far.set_bus_reachable(false);
+  for (const auto& each : receiver.received) {
+    receiver.port->report(each.first, Delivery::delivered);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  while (std::chrono::steady_clock::now() < deadline) sender.port->poll();
+  EXPECT_EQ(sender.deliveries.size(), kCount) << "the bus is away";
+  far.set_bus_reachable(true);
+  sender.run_until([&] { return sender.deliveries.size() == 2 * kCount; });
+  std::set<std::uint64_t> receipts;
+  for (auto each = sender.deliveries.begin() + kCount; each != sender.deliveries.end(); ++each) {
+    EXPECT_EQ(each->second, Delivery::delivered);
+    receipts.insert(each->first.receipt);
+  }
+  EXPECT_EQ(receipts.size(), kCount);
+}
+
+TEST(RedisAwayMessagesTest, WhatWillNotBeReportedIsGone) {
+  AwayMessages away;
+  const MonotonicTime now{std::chrono::hours(1)};
+  // Two peers may have given the same number.
+  std::vector<SendTicket> tickets;
+  for (const std::uint8_t sender : {std::uint8_t{1}, std::uint8_t{2}}) {
+    SendTicket out{PeerId({0x1111, 1}, {sender}), PeerId({kFar, 1}, {3}), 7};
+    tickets.push_back(out);
+    const auto number = away.add(out, now);
+    EXPECT_TRUE(away.on_delivery(kFar, number, {out, Delivery::queued}));
+  }
+  const auto unanswered = away.add(tickets[0], now);
+  const auto outcomes = away.drop_reported(kFar);
+  ASSERT_EQ(outcomes.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(outcomes[i].ticket.from, tickets[i].from);
+    EXPECT_EQ(outcomes[i].delivery, Delivery::gone);
+  }
+  EXPECT_TRUE(away.on_delivery(kFar, unanswered, {tickets[0], Delivery::delivered}))
+      << "it may still be answered";
+  EXPECT_TRUE(away.drop_reported(kFar).empty());
+}
+
+}  // namespace
+}  // namespace voicechan::redis
