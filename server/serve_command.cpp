@@ -139,10 +139,14 @@ struct Foundation {
   std::string error;               // why there is no store, or no users
 };
 
+void log_of_redis(RedisLogLevel level, std::string_view event) {
+  spdlog::log(level == RedisLogLevel::warning ? spdlog::level::warn : spdlog::level::info, "{}",
+              event);
+}
+
 Foundation lay_foundation(const CommandLine& line) {
   Foundation foundation;
-  auto opening = open_store(line.store, /*may_create=*/true, line.max_database_bytes,
-                            [](std::string_view event) { spdlog::warn("{}", event); });
+  auto opening = open_store(line.store, /*may_create=*/true, line.max_database_bytes, log_of_redis);
   for (const std::string& warning : opening.warnings) spdlog::warn("{}", warning);
   if (opening.store == nullptr) {
     foundation.error = std::move(opening.error);
@@ -201,8 +205,6 @@ void end(std::unique_ptr<Server> server, std::unique_ptr<Store> store) {
   spdlog::info("stopped");
 }
 
-void warn_of(const std::string& event) { spdlog::warn("{}", event); }
-
 /// What joins this server to others of its kind; null: it is alone.
 std::unique_ptr<Backplane> join_bus(const CommandLine& line, const std::string& store_id) {
   if (line.redis_bus.empty()) return nullptr;
@@ -211,7 +213,7 @@ std::unique_ptr<Backplane> join_bus(const CommandLine& line, const std::string& 
   options.system = store_id;
   options.store_url = line.store.redis_url;
   options.store_password_file = line.store.password_file;
-  options.log = warn_of;
+  options.log = log_of_redis;
   auto opened = RedisBackplane::open(options);
   if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);
   return std::get<std::unique_ptr<RedisBackplane>>(std::move(opened));
@@ -222,7 +224,7 @@ std::unique_ptr<Backplane> join_bus(const CommandLine& line, const std::string& 
 std::unique_ptr<Backplane> join_others(const CommandLine& line, const std::string& store_id) {
   auto bus = join_bus(line, store_id);
   if (line.channel_layer.empty()) return bus;
-  auto opened = RedisChannelLayer::open(std::move(bus), {line.channel_layer, warn_of});
+  auto opened = RedisChannelLayer::open(std::move(bus), {line.channel_layer, log_of_redis});
   if (auto* problem = std::get_if<std::string>(&opened)) throw std::runtime_error(*problem);
   return std::get<std::unique_ptr<RedisChannelLayer>>(std::move(opened));
 }

@@ -50,10 +50,10 @@ std::string StoreLocation::display() const {
 }
 
 Opening<Store> open_store(const StoreLocation& location, bool may_create, std::uint64_t max_bytes,
-                          std::function<void(std::string_view)> on_event) {
+                          RedisLog log) {
   if (location.is_redis()) {
     RedisStoreOptions options = redis_options(location);
-    options.on_event = std::move(on_event);
+    options.log = std::move(log);
     return from_redis(open_redis_store(std::move(options)));
   }
   if (location.database == ":memory:") return {make_memory_store(), {}, {}, {}};

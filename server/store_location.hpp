@@ -32,10 +32,10 @@ struct Opening {
   std::string store_id;               // of one in Redis
 };
 
-/// Opens it. `on_event` is told that Redis went away and came back, by any thread.
+/// Opens it. `log` is told that Redis went away and came back, by any thread.
 Opening<Store> open_store(const StoreLocation& location, bool may_create,
                           std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max(),
-                          std::function<void(std::string_view)> on_event = {});
+                          RedisLog log = {});
 
 /// The same, to move it. One that may not be created is only read, and so may be a replica.
 Opening<StoreArchive> open_archive(const StoreLocation& location, bool may_create);

@@ -22,8 +22,13 @@ namespace voicechan::redis {
 class BusNode final : private Bus::Listener {
  public:
   BusNode(asio::io_context& io, std::vector<RedisUrl> urls) {
-    auto bus = RedisBus::open(
-        io, {std::move(urls), [this](const std::string& line) { log += line + "\n"; }}, *this);
+    auto bus = RedisBus::open(io,
+                              {std::move(urls),
+                               [this](RedisLogLevel level, std::string_view line) {
+                                 (log += line) += '\n';
+                                 warnings += level == RedisLogLevel::warning;
+                               }},
+                              *this);
     if (const auto* problem = std::get_if<std::string>(&bus)) throw std::runtime_error(*problem);
     bus_ = std::move(std::get<0>(bus));
     bus_->start();
@@ -37,6 +42,7 @@ class BusNode final : private Bus::Listener {
   std::map<std::string, int> gaps;
   std::vector<bool> states;
   std::string log;
+  int warnings = 0;  // of the lines of `log`
 
  private:
   void on_message(std::string_view topic, std::string_view bytes) noexcept override {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "redis/bus_header.hpp"
@@ -199,11 +200,29 @@ TEST_F(RedisBusAccessTest, AUserWithTheRightsOfTheReadmeCanDoAll) {
   EXPECT_EQ(publish(*node, "vc:r:a", "x"), std::optional<std::size_t>(1));
   node->bus().unsubscribe("vc:r:a");
   run_until([&] { return publish(*node, "vc:r:a", "y") == std::optional<std::size_t>(0); });
-  EXPECT_THAT(node->log, Not(HasSubstr("refused")));
+  EXPECT_EQ(node->log, "bus " + server.url().display() + ": in use\n");
+  EXPECT_EQ(node->warnings, 0);
 
   EXPECT_FALSE(subscribe(*node, "other")) << "a topic that it has no right to";
   EXPECT_THAT(node->log, HasSubstr("NOPERM"));
   EXPECT_EQ(publish(*node, "other", "x"), std::nullopt);
+}
+
+TEST_F(RedisBusAccessTest, AUserThatMaySubscribeToNothingIsToldOfOnce) {
+  auto settings = with_acl_user();
+  for (const char* word : {"--user", "deaf", "on", ">d3af", "resetchannels", "-@all", "+publish",
+                           "+subscribe", "+unsubscribe", "+ping"}) {
+    settings.emplace_back(word);
+  }
+  RedisServer server(settings);
+  auto url = server.url();
+  url.user = "deaf";
+  url.password = "d3af";
+  BusNode node(io_, {url});
+  run_for(std::chrono::seconds(4));  // probes that came back nowhere would end it after two
+  EXPECT_EQ(std::count(node.log.begin(), node.log.end(), '\n'), 1) << node.log;
+  EXPECT_THAT(node.log, HasSubstr("it refused SUBSCRIBE: NOPERM"));
+  EXPECT_FALSE(node.bus().is_reachable());
 }
 
 /// Else the only other node would be taken for this one, and nobody be told anything.

@@ -4,6 +4,9 @@
 #include <chrono>
 #include <fstream>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "redis_process.hpp"
 #include "store_conformance.hpp"
@@ -153,12 +156,13 @@ TEST(RedisStoreTest, AFrozenServerHoldsACallUpForASecondAndThoseAfterItForATenth
 TEST(RedisStoreTest, TellsOnceThatTheServerIsAwayAndOnceThatItIsBack) {
   RedisProcess redis;
   voicechan::Mutex mutex;
-  std::vector<std::string> told;
+  using Told = std::vector<std::pair<RedisLogLevel, std::string>>;
+  Told told;
   RedisStoreOptions options;
   options.url = redis.url();
-  options.on_event = [&](std::string_view event) {
+  options.log = [&](RedisLogLevel level, std::string_view line) {
     const voicechan::MutexLock lock(mutex);
-    told.emplace_back(event);
+    told.emplace_back(level, line);
   };
   auto opening = open_redis_store(options);
   ASSERT_NE(opening.store, nullptr) << opening.reason;
@@ -168,8 +172,8 @@ TEST(RedisStoreTest, TellsOnceThatTheServerIsAwayAndOnceThatItIsBack) {
   EXPECT_FALSE(create(*opening.store));
   opening.store.reset();
   const std::string store = "the store at " + redis.url();
-  EXPECT_EQ(told,
-            (std::vector<std::string>{store + " is away: Connection refused", store + " is back"}));
+  EXPECT_EQ(told, (Told{{RedisLogLevel::warning, store + " is away: Connection refused"},
+                        {RedisLogLevel::info, store + " is back"}}));
 }
 
 TEST(RedisStoreTest, AScriptThatRedisHasForgottenIsGivenAgain) {

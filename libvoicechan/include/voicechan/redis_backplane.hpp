@@ -11,6 +11,7 @@
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/export.hpp"
+#include "voicechan/redis_log.hpp"
 
 namespace voicechan {
 
@@ -27,8 +28,8 @@ struct RedisBackplaneOptions {
   std::string store_url;
   /// The password for it is the first line of this file. Empty: it is in the URL.
   std::string store_password_file;
-  /// Told when a server is lost or comes back; never a password. On a thread of the backplane.
-  std::function<void(const std::string& line)> log;
+  /// Told when a server, or another node, is lost or comes back. On a thread of the backplane.
+  RedisLog log;
 };
 
 /// How a RedisBackplane is.

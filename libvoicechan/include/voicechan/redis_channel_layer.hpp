@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 
 #include "voicechan/backplane.hpp"
 #include "voicechan/export.hpp"
+#include "voicechan/redis_log.hpp"
 
 namespace voicechan {
 
@@ -18,9 +18,9 @@ struct RedisChannelLayerOptions {
   /// layer's prefix, "asgi" if not given; the type of events that are sent, "relay"; the member of
   /// received events whose JSON is passed on.
   std::string location;
-  /// Told when the server is lost or comes back, and of events that are ignored; never a password.
-  /// On a thread of the layer.
-  std::function<void(const std::string& line)> log;
+  /// Told when the server is lost or comes back, and of events that are ignored. On a thread of the
+  /// layer.
+  RedisLog log;
 };
 
 /// How a RedisChannelLayer is.

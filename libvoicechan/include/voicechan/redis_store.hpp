@@ -1,13 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "voicechan/export.hpp"
+#include "voicechan/redis_log.hpp"
 #include "voicechan/result.hpp"
 #include "voicechan/store.hpp"
 #include "voicechan/store_archive.hpp"
@@ -26,9 +26,8 @@ struct RedisStoreOptions {
   std::chrono::milliseconds timeout{1000};
   /// A replica will do: nothing is going to be written.
   bool may_be_replica = false;
-  /// Told in a sentence that Redis went away or came back. Called on a thread of the store; must
-  /// not throw.
-  std::function<void(std::string_view)> on_event;
+  /// Told that Redis went away or came back. On a thread of the store.
+  RedisLog log;
 };
 
 /// What is wrong with a `RedisStoreOptions::url`, in a sentence that repeats nothing of it; empty:

@@ -136,6 +136,7 @@ void BusInstance::handle_published(const RedisReply& reply) {
 
 void BusInstance::handle_listener_up() {
   topics_.on_up();
+  is_subscribe_refused_ = false;
   last_echo_ = probes_sent_;
   send_due(topics_, listener_.link);
 }
@@ -147,6 +148,7 @@ void BusInstance::handle_listener_down(const std::string& reason) {
 
 void BusInstance::handle_push(RedisReply&& reply) {
   if (reply.is_error()) {
+    is_subscribe_refused_ = true;
     report("it refused SUBSCRIBE: " + reply.text);
     if (!topics_.refuse()) listener_.link.reconnect("it answered what nobody asked");
     return;
@@ -200,7 +202,9 @@ void BusInstance::tick(Clock::time_point now, bool is_late) {
     next_probe_ = now + kProbeEach;
     topics_.retry_refused();
     send_due(topics_, listener_.link);
-    if (publisher_.link.is_up() && listener_.link.is_up()) probe();
+    // Where nothing of ours may be subscribed, no probe comes back: new connections change nothing.
+    const bool can_hear = is_listening() || !is_subscribe_refused_;
+    if (publisher_.link.is_up() && listener_.link.is_up() && can_hear) probe();
   }
   if (is_late || is_overdue_ || awaited_.empty() || now - awaited_.front().sent < kAnswerWithin) {
     return;

@@ -149,6 +149,7 @@ class BusInstance {
   std::string problem_;
   bool is_overdue_ = false;
   bool is_refusing_ = false;
+  bool is_subscribe_refused_ = false;  // on this connection, some time
   bool was_lost_ = false;  // since the start: whoever comes late or comes back has to prove itself
   Clock::time_point started_;
   Clock::time_point usable_since_;

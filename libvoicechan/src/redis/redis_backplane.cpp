@@ -180,11 +180,15 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
 
   // NodeLease::Owner
   void on_new_epoch(std::uint16_t epoch) override {
-    if (log_) log_("this node was taken for dead and announces its members again");
+    if (log_) {
+      log_(RedisLogLevel::warning, "this node was taken for dead and announces its members again");
+    }
     nodes_.gateway().take_epoch(epoch);
   }
   void on_dead(std::uint64_t node) override {
-    if (log_) log_("node " + redis::node_topic(node).substr(2) + " is gone");
+    if (log_) {
+      log_(RedisLogLevel::warning, "node " + redis::node_topic(node).substr(2) + " is gone");
+    }
     nodes_.gateway().drop_node(node);
   }
   void on_vanished(std::uint64_t node) override { nodes_.gateway().on_vanished(node); }
@@ -192,7 +196,11 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   void on_store(const std::string& problem) override {
     store_problem_ = problem;
     if (!log_) return;
-    log_("store " + store_name_ + ": " + (problem.empty() ? "leases are kept" : problem));
+    if (problem.empty()) {
+      log_(RedisLogLevel::info, "store " + store_name_ + ": leases are kept");
+    } else {
+      log_(RedisLogLevel::warning, "store " + store_name_ + ": " + problem);
+    }
   }
 
   const std::uint64_t node_;
@@ -209,7 +217,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   std::unique_ptr<redis::NodeLease> lease_;
   std::string store_name_;
   std::string store_problem_;
-  std::function<void(const std::string&)> log_;
+  RedisLog log_;
   mutable Mutex mutex_;
   RedisBackplaneStatus status_ VOICECHAN_GUARDED_BY(mutex_);
   std::thread thread_;

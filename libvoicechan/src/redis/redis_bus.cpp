@@ -56,12 +56,12 @@ RedisBus::RedisBus(asio::io_context& io, Options options, Listener& listener,
       origin_(random_number()),
       rendezvous_(names_of(options_.urls)),
       hearing_(options_.urls.size()),
-      logged_problems_(options_.urls.size()),
       timer_(io) {
   BusInstance::Owner& owner = *this;
   for (std::size_t i = 0; i < options_.urls.size(); ++i) {
     instances_.push_back(std::make_unique<BusInstance>(io, options_.urls[i], tls[i], i,
                                                        options_.root, origin_, owner));
+    logged_problems_.push_back(instances_.back()->problem());  // that it is new is no news
   }
 }
 
@@ -235,9 +235,10 @@ void RedisBus::on_changed(std::size_t index) {
   const std::string& problem = instances_[index]->problem();
   if (problem != logged_problems_[index]) {
     logged_problems_[index] = problem;
-    if (options_.log) {
-      options_.log("bus " + options_.urls[index].display() + ": " +
-                   (problem.empty() ? "in use" : problem));
+    if (problem.empty()) {
+      log(RedisLogLevel::info, index, "in use");
+    } else {
+      log(RedisLogLevel::warning, index, problem);
     }
   }
   answer_settled();
@@ -248,7 +249,11 @@ void RedisBus::on_changed(std::size_t index) {
 }
 
 void RedisBus::on_warning(std::size_t index, const std::string& text) {
-  if (options_.log) options_.log("bus " + options_.urls[index].display() + ": " + text);
+  log(RedisLogLevel::warning, index, text);
+}
+
+void RedisBus::log(RedisLogLevel level, std::size_t index, const std::string& text) const {
+  if (options_.log) options_.log(level, "bus " + options_.urls[index].display() + ": " + text);
 }
 
 void RedisBus::on_message(std::size_t index, const std::string& topic, std::string&& bytes) {

@@ -21,6 +21,7 @@
 #include "redis/redis_url.hpp"
 #include "redis/rendezvous.hpp"
 #include "redis/stream_order.hpp"
+#include "voicechan/redis_log.hpp"
 
 namespace voicechan::redis {
 
@@ -39,7 +40,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   struct Options {
     std::vector<RedisUrl> urls;  ///< at least one, each once; passwords are loaded
     /// Told when a server is lost, comes back, or has another problem; never a password.
-    std::function<void(const std::string& line)> log;
+    RedisLog log;
     std::string root = "vc:";  ///< what the topics of its own begin with
   };
 

@@ -133,7 +133,7 @@ std::unique_ptr<Subscription> LayerPort::subscribe(std::string_view group) {
 class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
  public:
   Impl(std::unique_ptr<Backplane> inner, const ChannelLayerLocation& location,
-       const std::shared_ptr<asio::ssl::context>& tls, std::function<void(const std::string&)> log)
+       const std::shared_ptr<asio::ssl::context>& tls, RedisLog log)
       : inner_(inner ? std::move(inner) : std::make_unique<InProcessBackplane>(random_number())),
         cluster_(dynamic_cast<RedisBackplane*>(inner_.get())),
         name_("channel layer " + location.url.display()),
@@ -213,8 +213,9 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
     if (ignored_since_log_ == 0 || now < next_log_) return;
     next_log_ = now + kLogIgnoredEach;
     if (log_) {
-      log_(name_ + ": events ignored: " + std::to_string(ignored_since_log_) + "; of the last, " +
-           last_fault_);
+      log_(RedisLogLevel::warning, name_ +
+                                       ": events ignored: " + std::to_string(ignored_since_log_) +
+                                       "; of the last, " + last_fault_);
     }
     ignored_since_log_ = 0;
   }
@@ -245,10 +246,13 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
   void on_problem(const std::string& problem) override {
     if (problem == problem_) return;
     problem_ = problem;
-    const bool is_worth_it = !problem.empty() || is_problem_logged_;
-    is_problem_logged_ = !problem.empty();
-    if (log_ && is_worth_it) log_(name_ + ": " + (problem.empty() ? "connected" : problem));
     note_status();
+    if (!log_) return;
+    if (problem.empty()) {
+      log_(RedisLogLevel::info, name_ + ": connected");
+    } else {
+      log_(RedisLogLevel::warning, name_ + ": " + problem);
+    }
   }
 
   const std::unique_ptr<Backplane> inner_;
@@ -257,13 +261,12 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
   const std::string channel_prefix_;
   const redis::ChannelEventFormat format_;
   const std::string sender_;
-  const std::function<void(const std::string&)> log_;
+  const RedisLog log_;
   asio::io_context io_{1};
   const std::shared_ptr<ChannelLayerInbox> inbox_;
   redis::ChannelLayerLink link_;
   asio::steady_timer tick_{io_};
   std::string problem_ = "not connected yet";
-  bool is_problem_logged_ = false;
   RedisChannelLayerStatus counts_;
   std::uint64_t ignored_since_log_ = 0;
   std::string last_fault_;

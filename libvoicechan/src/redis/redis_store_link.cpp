@@ -160,10 +160,13 @@ std::string StoreLink::check_greeting(const RedisReply& reply) {
 }
 
 void StoreLink::tell(std::string_view reason) const {
-  if (!options_.on_event || !is_bound_) return;
+  if (!options_.log || !is_bound_) return;
   const std::string store = "the store at " + display_;
-  options_.on_event(reason.empty() ? store + " is back"
-                                   : store + " is away: " + std::string(reason));
+  if (reason.empty()) {
+    options_.log(RedisLogLevel::info, store + " is back");
+  } else {
+    options_.log(RedisLogLevel::warning, store + " is away: " + std::string(reason));
+  }
 }
 
 std::vector<std::string> StoreLink::durability_warnings() {
