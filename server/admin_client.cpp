@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 #include "operator_key.hpp"
@@ -38,7 +39,12 @@ std::string detail_of(const json::object& answer) {
   if (const json::value* const detail = answer.if_contains("detail")) {
     if (detail->is_string()) return std::string(detail->get_string());
   }
-  return json::serialize(answer);  // {"<field>": ["reason"]}
+  for (const auto& [field, reasons] : answer) {  // {"<field>": ["reason"]}
+    const json::array* const all = reasons.if_array();
+    if (all == nullptr || all->empty() || !all->front().is_string()) continue;
+    return std::string(field).append(": ").append(std::string_view(all->front().get_string()));
+  }
+  return json::serialize(answer);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <functional>
 #include <iostream>
 #include <stdexcept>
+#include <string>
 
 #include "commands.hpp"
 #include "ice_servers.hpp"
@@ -10,7 +11,9 @@
 #include "spdlog/spdlog.h"
 #include "static_site.hpp"
 #include "tls.hpp"
-#include "watched_file.hpp"
+#include "voicechan/redis_backplane.hpp"
+#include "voicechan/redis_channel_layer.hpp"
+#include "voicechan/redis_store.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -24,6 +27,10 @@ bool loads(const std::function<void()>& load) {
     std::cerr << "voicechan-server: " << error.what() << '\n';
     return false;
   }
+}
+
+void throw_if(const char* where, const std::string& problem) {
+  if (!problem.empty()) throw std::runtime_error(where + problem);
 }
 
 }  // namespace
@@ -49,11 +56,17 @@ int run_check_config(const CommandLine& line) {
     if (!options.www_directory.empty()) StaticSite{options.www_directory};
   });
   is_good &= loads([&] {
-    if (line.store.password_file.empty()) return;
-    const auto content = WatchedFile(line.store.password_file).read();
-    if (!content.error.empty()) {
-      throw std::runtime_error("cannot read " + line.store.password_file + ": " + content.error);
-    }
+    if (line.store.is_redis()) throw_if("store: ", check_redis_files(redis_options(line.store)));
+  });
+  is_good &= loads([&] {
+    if (line.redis_bus.empty()) return;
+    RedisBackplaneOptions bus;
+    bus.bus_urls = line.redis_bus;
+    throw_if("", RedisBackplane::check(bus));
+  });
+  is_good &= loads([&] {
+    if (line.channel_layer.empty()) return;
+    throw_if("", RedisChannelLayer::check({line.channel_layer, {}}));
   });
   if (!is_good) return 1;
   std::cout << line.effective_config;

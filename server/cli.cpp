@@ -32,7 +32,9 @@ void parse_listen(const char* option, const std::string& text, std::string& list
                   std::uint16_t& listen_port) {
   const std::size_t colon = text.rfind(':');
   const auto fail = [&] {
-    throw CLI::ValidationError(option, "\"" + text + "\" is not ADDR:PORT");
+    throw CLI::ValidationError(option, "\"" + text +
+                                           "\" is not ADDR:PORT, such as 127.0.0.1:8000 or "
+                                           "[::1]:8000");
   };
   if (colon == std::string::npos || colon == 0) fail();
   std::string address = text.substr(0, colon);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "command_line_exit.hpp"
+#include "nearest_name.hpp"
 
 // What the command lines of our programs have in common.
 
@@ -30,6 +31,25 @@ inline CLI::Validator between(double min, double max) {
       "");
 }
 
+/// What came where nothing more was expected, and which option may have been meant.
+inline std::string tell_extras(const CLI::App& app) {
+  const auto extras = app.remaining(true);
+  std::vector<std::string> names;
+  for (const CLI::App* command = &app; command != nullptr;) {
+    for (const CLI::Option* option : command->get_options()) {
+      if (!option->get_lnames().empty()) names.push_back("--" + option->get_lnames().front());
+    }
+    const auto parsed = command->get_subcommands();
+    command = parsed.empty() ? nullptr : parsed.front();
+  }
+  for (const std::string& extra : extras) {
+    const std::string name = extra.substr(0, extra.find('='));
+    const std::string meant = nearest_name(name, names, "--");
+    if (!meant.empty()) return name + " is not known; did you mean " + meant + "?";
+  }
+  return "not expected: " + CLI::detail::join(extras, " ");
+}
+
 /// Parses, then calls `complete` for what the parts of the line mean together: it may throw a
 /// CLI::ParseError, too. `before_help` is called before a help is written. Throws CommandLineExit.
 template <class Complete, class BeforeHelp>
@@ -44,6 +64,8 @@ void parse_or_exit(CLI::App& app, int argc, const char* const* argv, Complete co
     before_help();
     app.exit(success, out, ignored);
     throw CommandLineExit{0, out.str()};
+  } catch (const CLI::ExtrasError&) {
+    throw CommandLineExit{2, app.get_name() + ": " + tell_extras(app) + " (--help tells more)\n"};
   } catch (const CLI::ParseError& error) {
     throw CommandLineExit{2, app.get_name() + ": " + error.what() + " (--help tells more)\n"};
   }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <numeric>
 
+#include "nearest_name.hpp"
 #include "watched_file.hpp"
 
 namespace voicechan::server {
@@ -16,26 +16,6 @@ constexpr std::string_view kPrefix = "VOICECHAN_";
 constexpr std::string_view kConfig = "config";
 
 std::string long_name(const CLI::Option& option) { return option.get_lnames().front(); }
-
-/// How many letters have to be put in, left out or replaced.
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-/// Short names differ by a letter or two anyway.
-bool is_slip_of(std::string_view wrong, std::string_view right) {
-  return distance(wrong, right) <= 1 + std::min<std::size_t>(right.size() / 6, 2);
-}
 
 /// Without empty ones, and without the blanks around them.
 std::vector<std::string> split_at_commas(const std::string& text) {
@@ -206,14 +186,12 @@ CLI::Option* OptionSources::find(std::string_view key) const {
 }
 
 std::string OptionSources::advice(const std::string& name, bool is_variable) const {
-  std::string best;
+  std::vector<std::string> names;
   for (const CLI::Option* option : command_.get_options([](CLI::Option*) { return true; })) {
     if (!is_configurable(*option)) continue;
-    const std::string right = is_variable ? environment_name(*option) : long_name(*option);
-    const std::size_t start = is_variable ? kPrefix.size() : 0;
-    if (!is_slip_of(name.substr(start), right.substr(start))) continue;
-    if (best.empty() || distance(name, right) < distance(name, best)) best = right;
+    names.push_back(is_variable ? environment_name(*option) : long_name(*option));
   }
+  const std::string best = nearest_name(name, names, is_variable ? kPrefix : "");
   return best.empty() ? best : "; did you mean " + best + "?";
 }
 

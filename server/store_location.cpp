@@ -1,9 +1,9 @@
 #include "store_location.hpp"
 
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
-#include "voicechan/redis_store.hpp"
 #include "voicechan/sqlite_store.hpp"
 
 namespace voicechan::server {
@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::string_view kRedis = "redis";
-
-RedisStoreOptions redis_options(const StoreLocation& location) {
-  RedisStoreOptions options;
-  options.url = location.redis_url;
-  options.password_file = location.password_file;
-  return options;
-}
 
 template <class Opened>
 Opening<Opened> from_redis(RedisOpening<Opened> opening) {
@@ -34,6 +27,13 @@ Opening<Opened> from_file(const StoreLocation& location, bool may_create, Open o
     result.error = "there is no database " + location.database;
     return result;
   }
+  const auto folder = std::filesystem::path(location.database).parent_path();
+  std::error_code error;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
+    result.error =
+        "cannot open database " + location.database + ": there is no folder " + folder.string();
+    return result;
+  }
   Result<std::unique_ptr<Opened>> opened = open();
   if (opened) {
     result.store = std::move(opened).value();
@@ -44,6 +44,13 @@ Opening<Opened> from_file(const StoreLocation& location, bool may_create, Open o
 }
 
 }  // namespace
+
+RedisStoreOptions redis_options(const StoreLocation& location) {
+  RedisStoreOptions options;
+  options.url = location.redis_url;
+  options.password_file = location.password_file;
+  return options;
+}
 
 std::string StoreLocation::display() const {
   return is_redis() ? "store " + display_redis_url(redis_url) : "database " + database;

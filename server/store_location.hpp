@@ -1,13 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "voicechan/redis_store.hpp"
 #include "voicechan/store.hpp"
 #include "voicechan/store_archive.hpp"
 
@@ -31,6 +30,9 @@ struct Opening {
   std::vector<std::string> warnings;  // what may be lost, by how Redis is set up
   std::string store_id;               // of one in Redis
 };
+
+/// Of one in Redis.
+RedisStoreOptions redis_options(const StoreLocation& location);
 
 /// Opens it. `log` is told that Redis went away and came back, by any thread.
 Opening<Store> open_store(const StoreLocation& location, bool may_create,

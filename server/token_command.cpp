@@ -38,6 +38,7 @@ int run_token_command(const CommandLine& line) {
   const WallTime now = system_clock().now();
   const WallTime until =
       line.until == 0 ? now + kDefaultLife : WallTime(std::chrono::seconds(line.until));
+  if (until <= now) return fail("--until is in the past: there is nothing to revoke any more", 2);
   const auto revoked = store->revoke_token(*id, until, now);
   if (!revoked) return fail("cannot revoke " + line.token_id + ": " + revoked.error().message());
   print(*revoked);

@@ -263,6 +263,24 @@ class CheckConfigTest(ConfigCase):
             self.assertIn(broken[name], error)
             self.assertNotIn(secret[:20], error)
 
+    def test_it_looks_at_the_files_of_every_redis_server(self):
+        none = self.path("none")
+        self.assertEqual(self.refusals(
+            "check-config", "--redis-store", f"rediss://there?ca={none}", "--redis-bus",
+            f"redis://a,redis://b?password-file={none}", "--channel-layer",
+            f"rediss://c?ca={none}", code=1), [
+                f"store: {none}: No such file or directory",
+                f"bus: cannot read {none}: No such file or directory",
+                f"channel layer: {none}: No such file or directory"])
+        password = self.write("s3cret\n", "password")
+        shown = self.check("--redis-store", "redis://there", "--redis-password-file", password,
+                           "--redis-bus", f"redis://a?password-file={password},redis://b")
+        self.assertNotIn("s3cret", shown)
+        self.assertEqual(
+            self.refusals("check-config", "--redis-store", "redis://there", "--redis-bus",
+                          "redis://a,redis://b,redis://a:6379", code=1),
+            ["bus: one Redis server is named twice: a:6379"])
+
     def test_it_makes_no_database_and_does_not_listen(self):
         server = self.start()
         db = self.path("new.db")

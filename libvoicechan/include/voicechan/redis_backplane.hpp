@@ -63,6 +63,9 @@ class VOICECHAN_API RedisBackplane final : public Backplane {
   static std::variant<std::unique_ptr<RedisBackplane>, std::string> open(
       const RedisBackplaneOptions& options);
 
+  /// What `open` would fail with; empty: nothing. Reads the files, and starts nothing.
+  static std::string check(const RedisBackplaneOptions& options);
+
   /// Tells the other nodes that this one goes.
   ~RedisBackplane() override;
 

@@ -51,6 +51,9 @@ class VOICECHAN_API RedisChannelLayer final : public Backplane {
   static std::variant<std::unique_ptr<RedisChannelLayer>, std::string> open(
       std::unique_ptr<Backplane> inner, const RedisChannelLayerOptions& options);
 
+  /// What `open` would fail with; empty: nothing. Reads the files, and starts nothing.
+  static std::string check(const RedisChannelLayerOptions& options);
+
   ~RedisChannelLayer() override;
 
   Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,

@@ -34,6 +34,9 @@ struct RedisStoreOptions {
 /// nothing.
 VOICECHAN_API std::string check_redis_url(std::string_view url);
 
+/// The same of the files that it names, which are read: password and certificates.
+VOICECHAN_API std::string check_redis_files(const RedisStoreOptions& options);
+
 /// The server and the database that such a URL names, without user and password.
 VOICECHAN_API std::string display_redis_url(std::string_view url);
 

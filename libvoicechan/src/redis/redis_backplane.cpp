@@ -232,6 +232,10 @@ std::variant<std::unique_ptr<RedisBackplane>, std::string> RedisBackplane::open(
   return std::unique_ptr<RedisBackplane>(new RedisBackplane(std::move(impl)));
 }
 
+std::string RedisBackplane::check(const RedisBackplaneOptions& options) {
+  return Impl().open(options);
+}
+
 RedisBackplane::RedisBackplane(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 RedisBackplane::~RedisBackplane() = default;
 

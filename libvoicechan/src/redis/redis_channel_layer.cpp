@@ -127,6 +127,24 @@ std::unique_ptr<Subscription> LayerPort::subscribe(std::string_view group) {
   return std::make_unique<LayerSubscription>(*this, *inbox_, std::move(inner), group);
 }
 
+/// The layer's server, with all that its files hold.
+struct LayerServer {
+  ChannelLayerLocation location;
+  std::shared_ptr<asio::ssl::context> tls;
+};
+
+std::variant<LayerServer, std::string> find_layer(std::string_view location) {
+  auto parsed = redis::parse_channel_layer(location);
+  if (auto* problem = std::get_if<std::string>(&parsed)) return "channel layer: " + *problem;
+  LayerServer server{std::get<ChannelLayerLocation>(std::move(parsed)), nullptr};
+  const std::string problem = redis::load_password(server.location.url);
+  if (!problem.empty()) return "channel layer: " + problem;
+  auto tls = redis::make_tls_context(server.location.url);
+  if (auto* why = std::get_if<std::string>(&tls)) return "channel layer: " + *why;
+  server.tls = std::get<0>(std::move(tls));
+  return server;
+}
+
 }  // namespace
 
 /// What runs on the layer's thread, between `run` and the destructor.
@@ -282,16 +300,18 @@ std::string check_channel_layer(std::string_view location) {
   return problem == nullptr ? std::string() : std::move(*problem);
 }
 
+std::string RedisChannelLayer::check(const RedisChannelLayerOptions& options) {
+  auto server = find_layer(options.location);
+  auto* const problem = std::get_if<std::string>(&server);
+  return problem == nullptr ? std::string() : std::move(*problem);
+}
+
 std::variant<std::unique_ptr<RedisChannelLayer>, std::string> RedisChannelLayer::open(
     std::unique_ptr<Backplane> inner, const RedisChannelLayerOptions& options) {
-  auto parsed = redis::parse_channel_layer(options.location);
-  if (auto* problem = std::get_if<std::string>(&parsed)) return "channel layer: " + *problem;
-  auto& location = std::get<ChannelLayerLocation>(parsed);
-  const std::string problem = redis::load_password(location.url);
-  if (!problem.empty()) return "channel layer: " + problem;
-  auto tls = redis::make_tls_context(location.url);
-  if (auto* why = std::get_if<std::string>(&tls)) return "channel layer: " + *why;
-  auto impl = std::make_unique<Impl>(std::move(inner), location, std::get<0>(tls), options.log);
+  auto server = find_layer(options.location);
+  if (auto* problem = std::get_if<std::string>(&server)) return std::move(*problem);
+  const auto& [location, tls] = std::get<LayerServer>(server);
+  auto impl = std::make_unique<Impl>(std::move(inner), location, tls, options.log);
   impl->run();
   return std::unique_ptr<RedisChannelLayer>(new RedisChannelLayer(std::move(impl)));
 }

@@ -287,6 +287,12 @@ std::string check_redis_url(std::string_view url) {
   return problem == nullptr ? std::string() : *problem;
 }
 
+std::string check_redis_files(const RedisStoreOptions& options) {
+  const auto server = redis::find_store(options);
+  const auto* problem = std::get_if<std::string>(&server);
+  return problem == nullptr ? std::string() : *problem;
+}
+
 std::string display_redis_url(std::string_view url) {
   const auto parsed = redis::parse_redis_url(url);
   const auto* good = std::get_if<redis::RedisUrl>(&parsed);

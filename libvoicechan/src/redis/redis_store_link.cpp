@@ -49,35 +49,39 @@ bool is_meta(const RedisReply& reply) noexcept {
 
 }  // namespace
 
+std::variant<StoreServer, std::string> find_store(const RedisStoreOptions& options) {
+  auto parsed = parse_redis_url(options.url);
+  if (auto* problem = std::get_if<std::string>(&parsed)) return std::move(*problem);
+  StoreServer server{std::get<RedisUrl>(std::move(parsed)), nullptr};
+  if (!options.password_file.empty()) {
+    if (!server.url.password.empty() || !server.url.password_file.empty()) {
+      return "there is a password in the URL and in a file";
+    }
+    server.url.password_file = options.password_file;
+  }
+  std::string problem = load_password(server.url);
+  if (!problem.empty()) return problem;
+  auto tls = make_tls_context(server.url);
+  if (auto* why = std::get_if<std::string>(&tls)) return std::move(*why);
+  server.tls = std::get<0>(std::move(tls));
+  return server;
+}
+
 std::unique_ptr<StoreLink> StoreLink::open(RedisStoreOptions options, Failure& failure) {
   failure = {Errc::store_unavailable, {}};
-  auto parsed = parse_redis_url(options.url);
-  if (const auto* problem = std::get_if<std::string>(&parsed)) {
-    failure.reason = *problem;
-    return nullptr;
-  }
-  RedisUrl& url = std::get<RedisUrl>(parsed);
-  if (!options.password_file.empty()) {
-    if (!url.password.empty() || !url.password_file.empty()) {
-      failure.reason = "there is a password in the URL and in a file";
-      return nullptr;
-    }
-    url.password_file = options.password_file;
-  }
-  failure.reason = load_password(url);
-  if (!failure.reason.empty()) return nullptr;
-  auto tls = make_tls_context(url);
-  if (auto* problem = std::get_if<std::string>(&tls)) {
+  auto server = find_store(options);
+  if (auto* problem = std::get_if<std::string>(&server)) {
     failure.reason = std::move(*problem);
     return nullptr;
   }
+  auto& [url, tls] = std::get<StoreServer>(server);
 
   try {
     std::unique_ptr<StoreLink> link(new StoreLink(std::move(options)));
     link->display_ = url.display();
     RedisClient::Options client;
     client.url = url;
-    client.tls = std::get<0>(std::move(tls));
+    client.tls = std::move(tls);
     client.timeout = link->options_.timeout;
     client.check_nature = [may_be_replica = link->options_.may_be_replica](RedisNature nature) {
       nature.is_replica = nature.is_replica && !may_be_replica;

@@ -6,14 +6,26 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <variant>
 #include <vector>
 
 #include "redis/redis_client.hpp"
+#include "redis/redis_url.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/redis_store.hpp"
 #include "voicechan/result.hpp"
 
 namespace voicechan::redis {
+
+/// The server of a store, with all that the files hold which the options name.
+struct StoreServer {
+  RedisUrl url;
+  std::shared_ptr<asio::ssl::context> tls;  // null: without
+};
+
+/// Fails with what is wrong with the options, in a sentence that names no password. It connects to
+/// nothing.
+std::variant<StoreServer, std::string> find_store(const RedisStoreOptions& options);
 
 /// What a store and an archive have in common: a client, answers as our errors, and the certainty
 /// that it is still the store that was opened. Thread-safe.
