@@ -149,6 +149,16 @@ TEST(CommandLineTest, ARefusalNamesTheOptionAndTheValue) {
   EXPECT_THAT(text, HasSubstr("nonsense"));
 }
 
+TEST(CommandLineTest, AMisspeltOptionIsToldWhichOneIsNear) {
+  EXPECT_EQ(exit_of({"serve", "--max-conections=5"}).text,
+            "voicechan-server: --max-conections is not known; did you mean --max-connections? "
+            "(--help tells more)\n");
+  EXPECT_THAT(exit_of({"user", "add", "alice", "--dbb", "x.db"}).text,
+              HasSubstr("did you mean --db?"));
+  EXPECT_EQ(exit_of({"user", "add", "alice", "--colour", "red"}).text,
+            "voicechan-server: not expected: --colour red (--help tells more)\n");
+}
+
 TEST(CommandLineTest, PacingWindowIsInMilliseconds) {
   EXPECT_EQ(parse({"serve"}).server.hub.pacing_window, std::chrono::milliseconds(5));
   EXPECT_EQ(parse({"serve", "--pacing-window", "0"}).server.hub.pacing_window,
