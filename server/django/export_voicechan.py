@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldError
 from django.core.management.base import BaseCommand, CommandError
 
-APPLICATION_ID, SCHEMA_VERSION = 0x5643484E, 3
+APPLICATION_ID, SCHEMA_VERSION = 0x5643484E, 4
 COLUMNS = {"users": "id, name, key_digest", "channels": "id, name, creator, created_at",
            "invitations": "id, channel, addressee, inviter, status, created_at"}
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)

@@ -269,9 +269,11 @@ class CheckConfigTest(ConfigCase):
             "check-config", "--redis-store", f"rediss://there?ca={none}", "--redis-bus",
             f"redis://a,redis://b?password-file={none}", "--channel-layer",
             f"rediss://c?ca={none}", code=1), [
-                f"store: {none}: No such file or directory",
-                f"bus: cannot read {none}: No such file or directory",
-                f"channel layer: {none}: No such file or directory"])
+                "store: cannot take the certificates of authorities for rediss://there:6379 from "
+                f"{none}: No such file or directory",
+                f"bus: cannot take the password from {none}: No such file or directory",
+                "channel layer: cannot take the certificates of authorities for rediss://c:6379 "
+                f"from {none}: No such file or directory"])
         password = self.write("s3cret\n", "password")
         shown = self.check("--redis-store", "redis://there", "--redis-password-file", password,
                            "--redis-bus", f"redis://a?password-file={password},redis://b")

@@ -10,7 +10,8 @@ import re
 import tempfile
 import unittest
 
-from harness import OP_CLOSE, SIGNALING, LiveCase, Server, eventually, voice, within
+from harness import (NOTIFICATIONS, OP_CLOSE, SIGNALING, LiveCase, Server, eventually, voice,
+                     within)
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "server" / "MESSAGES.md"
 
@@ -351,6 +352,11 @@ class ReferenceTest(RoomCase):
         await watching.send("hello")
         await collect(watching)
         await first.close()
+
+        device = await self.connect(f"{NOTIFICATIONS}?since=now", self.bob)
+        await collect(device)
+        await self.invite(self.alice, await self.create_channel(self.alice), self.bob)
+        await collect(device)
 
         with tempfile.NamedTemporaryFile("w") as config:
             json.dump({"ice_servers": [{"urls": ["turn:a"], "secret": "s"}]}, config)

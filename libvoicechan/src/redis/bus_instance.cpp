@@ -124,7 +124,7 @@ void BusInstance::handle_published(const RedisReply& reply) {
   const bool is_count = reply.type == RedisReply::Type::integer && reply.integer >= 0;
   if (!is_count) {
     is_refusing_ = true;
-    report("it refused PUBLISH: " + reply.text);
+    if (may_hear()) report("it refused PUBLISH: " + reply.text);  // else that is told
   } else if (std::exchange(is_refusing_, false)) {
     report("");
   }
@@ -202,9 +202,7 @@ void BusInstance::tick(Clock::time_point now, bool is_late) {
     next_probe_ = now + kProbeEach;
     topics_.retry_refused();
     send_due(topics_, listener_.link);
-    // Where nothing of ours may be subscribed, no probe comes back: new connections change nothing.
-    const bool can_hear = is_listening() || !is_subscribe_refused_;
-    if (publisher_.link.is_up() && listener_.link.is_up() && can_hear) probe();
+    if (publisher_.link.is_up() && listener_.link.is_up() && may_hear()) probe();
   }
   if (is_late || is_overdue_ || awaited_.empty() || now - awaited_.front().sent < kAnswerWithin) {
     return;

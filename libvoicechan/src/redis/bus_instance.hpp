@@ -134,6 +134,8 @@ class BusInstance {
   void send(const std::string& topic, const std::string& bytes);
   void give_up_unanswered();
   void probe();
+  /// Where nothing may be subscribed, no probe comes back, and new connections change nothing.
+  bool may_hear() const { return is_listening() || !is_subscribe_refused_; }
   void report(const std::string& problem);
 
   const std::size_t index_;

@@ -236,9 +236,9 @@ void RedisBus::on_changed(std::size_t index) {
   if (problem != logged_problems_[index]) {
     logged_problems_[index] = problem;
     if (problem.empty()) {
-      log(RedisLogLevel::info, index, "in use");
+      tell(RedisLogLevel::info, index, "in use");
     } else {
-      log(RedisLogLevel::warning, index, problem);
+      tell(RedisLogLevel::warning, index, problem);
     }
   }
   answer_settled();
@@ -249,10 +249,10 @@ void RedisBus::on_changed(std::size_t index) {
 }
 
 void RedisBus::on_warning(std::size_t index, const std::string& text) {
-  log(RedisLogLevel::warning, index, text);
+  tell(RedisLogLevel::warning, index, text);
 }
 
-void RedisBus::log(RedisLogLevel level, std::size_t index, const std::string& text) const {
+void RedisBus::tell(RedisLogLevel level, std::size_t index, const std::string& text) const {
   if (options_.log) options_.log(level, "bus " + options_.urls[index].display() + ": " + text);
 }
 
