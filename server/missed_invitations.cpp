@@ -1,11 +1,12 @@
 #include "missed_invitations.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <exception>
 #include <string>
+#include <utility>
 
-#include "notification_feed.hpp"
 #include "spdlog/spdlog.h"
 
 namespace voicechan::server {
@@ -30,6 +31,14 @@ std::optional<UserId> user_of(std::string_view group) {
 }
 
 }  // namespace
+
+Result<std::vector<InvitationNotice>> list_newest(const Directory& directory, UserId user,
+                                                  WallTime not_before) {
+  auto notices = directory.list_notices(user, {}, kFirstLook);
+  const bool may_have_more = notices && notices->size() == kFirstLook;
+  if (!may_have_more || notices->front().created_at < not_before) return notices;
+  return directory.list_notices(user, {}, kMaxMissedInvitations);
+}
 
 std::unique_ptr<MissedInvitations> MissedInvitations::watch(Backplane& backplane,
                                                             const Directory& directory,
@@ -84,6 +93,7 @@ void MissedInvitations::on_gap(std::string_view group) {
 }
 
 void MissedInvitations::run(const Deliver& deliver) {
+  bool is_failing = false;
   while (const auto user = wait_for_user()) {
     bool is_done = false;
     try {
@@ -91,7 +101,14 @@ void MissedInvitations::run(const Deliver& deliver) {
     } catch (const std::exception& error) {
       spdlog::error("looking for missed invitations failed inside: {}", error.what());
     }
-    if (is_done) continue;
+    if (is_done) {
+      is_failing = false;
+      continue;
+    }
+    if (!std::exchange(is_failing, true)) {
+      spdlog::warn("cannot look now for what user {} may have missed; going on to try",
+                   user->value);
+    }
     const MutexLock lock(mutex_);
     if (receivers_.count(*user) > 0) due_.insert(*user);
     not_before_ = std::chrono::steady_clock::now() + kRetryTime;
@@ -106,7 +123,11 @@ std::optional<UserId> MissedInvitations::wait_for_user() {
     } else if (std::chrono::steady_clock::now() < not_before_) {
       (void)wake_.wait_until(mutex_, not_before_);
     } else {
-      return due_.extract(due_.begin()).value();
+      // In turn: one of whom the store has something that cannot be read is no reason to forget
+      // all.
+      const auto next = due_.upper_bound(last_);
+      last_ = due_.extract(next == due_.end() ? due_.begin() : next).value();
+      return last_;
     }
   }
   return std::nullopt;
@@ -121,8 +142,10 @@ bool MissedInvitations::look(UserId user, const Deliver& deliver) {
     if (found == receivers_.end()) return true;
     not_before = found->second.complete_until - kMargin;
   }
-  auto notices = list(user, not_before);
+  auto notices = list_newest(*directory_, user, not_before);
   if (!notices) return false;
+  const auto is_old = [&](const auto& notice) { return notice.created_at < not_before; };
+  notices->erase(std::remove_if(notices->begin(), notices->end(), is_old), notices->end());
   {
     const MutexLock lock(mutex_);
     const auto found = receivers_.find(user);
@@ -132,20 +155,6 @@ bool MissedInvitations::look(UserId user, const Deliver& deliver) {
   if (notices->empty()) return true;
   deliver(user, std::make_shared<const std::vector<InvitationNotice>>(*std::move(notices)));
   return true;
-}
-
-Result<std::vector<InvitationNotice>> MissedInvitations::list(UserId user,
-                                                              WallTime not_before) const {
-  auto notices = directory_->list_notices(user, {}, kFirstLook);
-  if (notices && notices->size() == kFirstLook && notices->front().created_at >= not_before) {
-    notices = directory_->list_notices(user, {}, kMaxMissedInvitations);
-  }
-  if (!notices) return notices;
-  std::vector<InvitationNotice> missed;
-  for (InvitationNotice& notice : *notices) {
-    if (notice.created_at >= not_before) missed.push_back(std::move(notice));
-  }
-  return missed;
 }
 
 }  // namespace voicechan::server

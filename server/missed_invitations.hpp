@@ -15,8 +15,17 @@
 #include "voicechan/clock.hpp"
 #include "voicechan/directory.hpp"
 #include "voicechan/mutex.hpp"
+#include "voicechan/result.hpp"
 
 namespace voicechan::server {
+
+/// No more are made up for: the newest ones.
+inline constexpr std::size_t kMaxMissedInvitations = 100;
+
+/// The newest invitations of a user, the oldest first: the last one, and all that were made since
+/// `not_before`; it may have others.
+Result<std::vector<InvitationNotice>> list_newest(const Directory& directory, UserId user,
+                                                  WallTime not_before);
 
 /// Looks in the store for invitations that the bus may have lost, when it comes back, for the users
 /// who have notifications sockets here: a thread of its own does so one user after the other, since
@@ -77,7 +86,6 @@ class MissedInvitations {
   std::optional<UserId> wait_for_user() VOICECHAN_EXCLUDES(mutex_);
   /// False if the store does not answer.
   bool look(UserId user, const Deliver& deliver) VOICECHAN_EXCLUDES(mutex_);
-  Result<std::vector<InvitationNotice>> list(UserId user, WallTime not_before) const;
 
   Backplane* const backplane_;
   const Directory* const directory_;
@@ -86,6 +94,7 @@ class MissedInvitations {
   ConditionVariable wake_;
   std::unordered_map<UserId, Receiver> receivers_ VOICECHAN_GUARDED_BY(mutex_);
   std::set<UserId> due_ VOICECHAN_GUARDED_BY(mutex_);
+  UserId last_ VOICECHAN_GUARDED_BY(mutex_){};               // that was looked for
   MonotonicTime not_before_ VOICECHAN_GUARDED_BY(mutex_){};  // the store did not answer
   bool is_stopping_ VOICECHAN_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -28,9 +28,10 @@ NotificationFeed::NotificationFeed(Transport& out, UserId user, const Begin& beg
 
 NotificationFeed::~NotificationFeed() { feeds_->remove(*this); }
 
-bool NotificationFeed::is_wanted(const InvitationNotice& notice) const noexcept {
+bool NotificationFeed::is_wanted(const InvitationNotice& notice,
+                                 WallTime::duration margin) const noexcept {
   if (begin_.since) return *begin_.since < notice.id;
-  return notice.created_at >= begin_.opened - kClockMargin;
+  return notice.created_at >= begin_.opened - margin;
 }
 
 bool NotificationFeed::note(InvitationId id, const Frame& frame, bool is_of_store) {
@@ -47,14 +48,14 @@ bool NotificationFeed::note(InvitationId id, const Frame& frame, bool is_of_stor
 }
 
 void NotificationFeed::send(const Frame& frame) noexcept {
-  if (!is_holding_ || held_.size() == kMaxHeld) return send_now(frame);
-  held_.push_back(frame);
+  if (!is_holding_ || held_.size() == kMaxHeld) return send_now(frame, false);
+  held_.push_back({frame, false});
 }
 
-void NotificationFeed::send_now(const Frame& frame) {
+void NotificationFeed::send_now(const Frame& frame, bool is_of_store) {
   if (has_ended_) return;
   const auto id = find_invitation(frame);
-  if (!id || note(*id, frame, false)) out_->send(frame);
+  if (!id || note(*id, frame, is_of_store)) out_->send(frame);
 }
 
 bool NotificationFeed::parse_since(std::string_view text, Begin& begin) {
@@ -65,23 +66,30 @@ bool NotificationFeed::parse_since(std::string_view text, Begin& begin) {
   return id.has_value();
 }
 
-void NotificationFeed::add_missed(const std::vector<InvitationNotice>& notices, InvitationId mark) {
+void NotificationFeed::add_missed(const std::vector<InvitationNotice>& notices) {
   if (has_ended_) return;
   is_holding_ = false;
-  add_missed_meanwhile(notices);
+  for (const InvitationNotice& notice : notices) {
+    if (is_wanted(notice, {})) add(notice);
+  }
+  const InvitationId mark =
+      notices.empty() ? begin_.since.value_or(InvitationId{}) : notices.back().id;
   out_->send(
       Frame::control_text(R"({"type":"caught_up","since":)" + std::to_string(mark.value) + '}'));
-  for (const Frame& frame : std::exchange(held_, {})) send_now(frame);
+  for (const Held& held : std::exchange(held_, {})) send_now(held.frame, held.is_of_store);
 }
 
 void NotificationFeed::add_missed_meanwhile(const std::vector<InvitationNotice>& notices) {
   for (const InvitationNotice& notice : notices) {
-    if (has_ended_ || !is_wanted(notice)) continue;
-    if (is_holding_ && held_.size() < kMaxHeld) {
-      held_.push_back(notice.frame);
-    } else if (note(notice.id, notice.frame, true)) {
-      out_->send(notice.frame);
-    }
+    if (is_wanted(notice)) add(notice);
+  }
+}
+
+void NotificationFeed::add(const InvitationNotice& notice) {
+  if (is_holding_ && held_.size() < kMaxHeld) {
+    held_.push_back({notice.frame, true});
+  } else if (!has_ended_ && note(notice.id, notice.frame, true)) {
+    out_->send(notice.frame);
   }
 }
 

@@ -16,9 +16,6 @@ namespace voicechan::server {
 
 class NotificationFeeds;
 
-/// No more are made up for: the newest ones.
-inline constexpr std::size_t kMaxMissedInvitations = 100;
-
 /// The clocks of servers may differ by as much: who opened a socket may be told of what was made so
 /// long before.
 inline constexpr std::chrono::seconds kClockMargin{2};
@@ -50,9 +47,10 @@ class NotificationFeed final : public Transport {
 
   /// What is published waits from now on for `add_missed`, so that it comes behind that.
   void hold() noexcept { is_holding_ = true; }
-  /// What the store has, the oldest first. Sends those that have not been sent, then `mark`, up to
-  /// which the client knows all, and then what waited.
-  void add_missed(const std::vector<InvitationNotice>& notices, InvitationId mark);
+  /// What the store has of what was missed, the oldest first, up to the newest of this user;
+  /// without `since` there may be some from before it was opened. Sends those that have not been
+  /// sent, then up to which one the client knows all, and then what waited.
+  void add_missed(const std::vector<InvitationNotice>& notices);
   /// The same, of what may have been missed meanwhile; it waits if others wait.
   void add_missed_meanwhile(const std::vector<InvitationNotice>& notices);
 
@@ -70,10 +68,17 @@ class NotificationFeed final : public Transport {
     std::size_t hash;
   };
 
-  bool is_wanted(const InvitationNotice& notice) const noexcept;
+  struct Held {
+    Frame frame;
+    bool is_of_store;
+  };
+
+  bool is_wanted(const InvitationNotice& notice,
+                 WallTime::duration margin = kClockMargin) const noexcept;
+  void add(const InvitationNotice& notice);
   /// False if it was sent already.
   bool note(InvitationId id, const Frame& frame, bool is_of_store);
-  void send_now(const Frame& frame);
+  void send_now(const Frame& frame, bool is_of_store);
 
   Transport* const out_;
   const UserId user_;
@@ -82,7 +87,7 @@ class NotificationFeed final : public Transport {
   const std::optional<MissedInvitations::Socket> socket_;
   bool has_ended_ = false;
   bool is_holding_ = false;
-  std::vector<Frame> held_;
+  std::vector<Held> held_;
   std::vector<Sent> sent_;  // by id, those with the greatest ids
 };
 

@@ -1,6 +1,5 @@
 #include "websocket_session.hpp"
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -86,26 +85,25 @@ void WebSocketSession::catch_up() {
   Worker& worker = connection_.worker();
   const SharedServices& services = worker.services();
   auto job = [&directory = services.directory, user = feed_->user(),
-              since = feed_->begin().since]() -> Result<std::vector<InvitationNotice>> {
+              begin = feed_->begin()]() -> Result<std::vector<InvitationNotice>> {
     try {
-      if (since) return directory.list_notices(user, *since, kMaxMissedInvitations);
-      return directory.list_notices(user, {}, 1);
+      if (!begin.since) return list_newest(directory, user, begin.opened);
+      return directory.list_notices(user, *begin.since, kMaxMissedInvitations);
     } catch (const std::exception& error) {
       spdlog::error("looking for missed invitations failed inside: {}", error.what());
       return Errc::store_unavailable;
     }
   };
   auto done = [this](const Result<std::vector<InvitationNotice>>& found) { take_missed(found); };
-  if (worker.run_blocking(services.pool, connection_, std::move(job), std::move(done))) return;
+  if (worker.run_blocking(services.listing_pool, connection_, std::move(job), std::move(done)))
+    return;
   begin_close(CloseCode::try_again_later, "the server is overloaded");
 }
 
 /// A client that cannot be told what he has missed is to come again, and ask for the same.
 void WebSocketSession::take_missed(const Result<std::vector<InvitationNotice>>& found) {
   if (!found) return begin_close(CloseCode::try_again_later, "the store cannot be read now");
-  const auto since = feed_->begin().since;
-  const InvitationId mark = found->empty() ? since.value_or(InvitationId{}) : found->back().id;
-  feed_->add_missed(since ? *found : std::vector<InvitationNotice>{}, mark);
+  feed_->add_missed(*found);
 }
 
 std::error_code WebSocketSession::join(const Route& route, Identity user, VoiceProtocol protocol) {

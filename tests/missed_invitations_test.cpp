@@ -61,7 +61,7 @@ TEST_F(NotificationFeedTest, WhatIsPublishedWaitsForWhatWasMissedAndNothingComes
   feed->send(notice(6).frame);
   feed->send(notice(7).frame);
   EXPECT_THAT(sent(), IsEmpty());
-  feed->add_missed({notice(3), notice(4), notice(5), notice(6)}, InvitationId{6});
+  feed->add_missed({notice(3), notice(4), notice(5), notice(6)});
   EXPECT_THAT(sent(), ElementsAre(4, 5, 6, 0, 7));
   EXPECT_EQ(out.frames[3].bytes(), R"({"type":"caught_up","since":6})");
   feed->send(notice(5).frame);
@@ -91,8 +91,26 @@ TEST_F(NotificationFeedTest, WhatIsMissedMeanwhileWaitsToo) {
   feed->add_missed_meanwhile({notice(2), notice(3)});
   feed->send(notice(4).frame);
   EXPECT_THAT(sent(), IsEmpty());
-  feed->add_missed({notice(1), notice(2)}, InvitationId{2});
+  feed->add_missed({notice(1), notice(2)});
   EXPECT_THAT(sent(), ElementsAre(1, 2, 0, 3, 4));
+}
+
+TEST_F(NotificationFeedTest, WhatTheStoreSaysInOtherWordsMeanwhileComesOnce) {
+  const auto feed = make(InvitationId{0});
+  feed->hold();
+  feed->send(Frame::control_text(R"({"type":"invitation","id":1,"inviter_username":"ann"})"));
+  feed->add_missed_meanwhile({notice(1)});
+  feed->add_missed({});
+  EXPECT_THAT(sent(), ElementsAre(0, 1));
+}
+
+/// The mark is for all up to it: also for what was stored since, and did not come by the bus.
+TEST_F(NotificationFeedTest, SinceNowIsWhatWasMadeSinceThen) {
+  const auto feed = make();
+  feed->hold();
+  feed->add_missed({notice(1, kOpened - std::chrono::microseconds(1)), notice(2)});
+  EXPECT_THAT(sent(), ElementsAre(2, 0));
+  EXPECT_EQ(out.frames[1].bytes(), R"({"type":"caught_up","since":2})");
 }
 
 TEST_F(NotificationFeedTest, OtherNotificationsComeAsOftenAsTheyAreSent) {
@@ -122,7 +140,7 @@ TEST_F(NotificationFeedTest, TooManyThatWaitGoOnAtOnce) {
   feed->hold();
   for (std::int64_t id = 1; id <= 1200; ++id) feed->send(notice(id).frame);
   EXPECT_EQ(out.frames.size(), 200u);
-  feed->add_missed({}, InvitationId{0});
+  feed->add_missed({});
   EXPECT_EQ(out.frames.size(), 1201u);
 }
 
@@ -146,7 +164,7 @@ TEST_F(NotificationFeedTest, NothingFollowsItsEnd) {
   feed->hold();
   feed->send(notice(2).frame);
   feed->end();
-  feed->add_missed({notice(1)}, InvitationId{1});
+  feed->add_missed({notice(1)});
   feed = nullptr;
   feeds.add_missed_meanwhile(UserId{7}, {notice(3)});
   EXPECT_THAT(sent(), IsEmpty());
@@ -186,6 +204,7 @@ class WatchedStore final : public ForwardingStore {
                                                            std::size_t limit) noexcept override {
     ++lists;
     if (fails) return Errc::store_unavailable;
+    if (user.value == unreadable) return Errc::store_corrupt;
     const int now = ++under_way;
     int most = most_at_once;
     while (now > most && !most_at_once.compare_exchange_weak(most, now)) {
@@ -196,6 +215,7 @@ class WatchedStore final : public ForwardingStore {
   }
 
   std::atomic<bool> fails{false};
+  std::atomic<std::int64_t> unreadable{0};  // a user
   std::atomic<int> lists{0};
   std::atomic<int> under_way{0};
   std::atomic<int> most_at_once{0};
@@ -301,6 +321,21 @@ TEST_F(MissedInvitationsTest, AStoreThatIsAwayIsAskedAgain) {
   while (store.lists == 0) std::this_thread::yield();
   store.fails = false;
   EXPECT_THAT(wait_for(1), ElementsAre(std::pair(1, id)));
+}
+
+TEST_F(MissedInvitationsTest, OneWhoseInvitationsCannotBeReadKeepsNobodyElseWaiting) {
+  add_users(2);
+  std::vector<MissedInvitations::Socket> sockets;
+  for (std::int64_t user = 1; user <= 3; ++user)
+    sockets.push_back(missed->add_socket(UserId{user}));
+  store.unreadable = 1;
+  backplane.tell_gap(group(1));
+  while (store.lists == 0) std::this_thread::yield();
+  const auto second = invite(2);
+  const auto third = invite(3);
+  backplane.tell_gap(group(2));
+  backplane.tell_gap(group(3));
+  EXPECT_THAT(wait_for(2), ElementsAre(std::pair(2, second), std::pair(3, third)));
 }
 
 TEST_F(MissedInvitationsTest, ManyUsersAreLookedForOneAfterTheOther) {

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ namespace voicechan::redis {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::ElementsAre;
 
 /// Acknowledges subscriptions; what becomes of what is published is up to the test.
 class FailingBus final : public Bus {
@@ -115,6 +117,66 @@ TEST_F(RedisGatewayTest, AJoinIsAnsweredThoughTheBusRefusesAll) {
   run(milliseconds(1500));
   ASSERT_FALSE(client.texts().empty());
   EXPECT_EQ(parse_json(client.texts().front()).as_object().at("type"), "joined");
+}
+
+TEST_F(RedisGatewayTest, WhatIsPublishedOutsideOfAHubGoesToTheBusThoughNobodyElseIsKnown) {
+  bus.fate = FailingBus::Fate::heard;
+  Client client;
+  client.session = hub->open_notifications({UserId{1}, "ann"}, client.transport);
+  run(milliseconds(1000));
+  const std::size_t questions = published_to("notifications_1");
+  backplane.publish("notifications_1", Frame::control_text("x"));
+  run(milliseconds(50));
+  EXPECT_EQ(published_to("notifications_1"), questions + 1);
+  EXPECT_EQ(client.texts().size(), 1u);
+}
+
+/// Publishes what the bus refuses, then lets it take all.
+class UnpublishedTest : public RedisGatewayTest {
+ protected:
+  void publish_for_nothing(int groups) {
+    bus.fate = FailingBus::Fate::refused;
+    for (int i = 0; i < groups; ++i) {
+      backplane.publish("notifications_" + std::to_string(i), Frame::control_text("x"));
+    }
+    run(milliseconds(20));
+    bus.published.clear();
+    bus.fate = FailingBus::Fate::heard;
+  }
+  static std::string control_topic() { return std::string(kControlTopic); }
+};
+
+TEST_F(UnpublishedTest, OthersAreToldOfEachGroup) {
+  publish_for_nothing(3);
+  run(milliseconds(500));
+  EXPECT_THAT(bus.published,
+              ElementsAre(group_topic("notifications_0"), group_topic("notifications_1"),
+                          group_topic("notifications_2")));
+}
+
+TEST_F(UnpublishedTest, OfVeryManyItIsToldAtOnce) {
+  publish_for_nothing(1001);
+  run(milliseconds(500));
+  EXPECT_THAT(bus.published, ElementsAre(control_topic()));
+}
+
+/// After a goodbye others do not look for what they may have missed.
+TEST_F(UnpublishedTest, ItIsToldBeforeTheGoodbye) {
+  publish_for_nothing(1);
+  backplane.gateway().stop();
+  EXPECT_THAT(bus.published, ElementsAre(group_topic("notifications_0"), control_topic()));
+}
+
+TEST_F(RedisGatewayTest, AGapOfWhatIsToldToAllNodesIsOneOfEveryGroup) {
+  bus.fate = FailingBus::Fate::heard;
+  std::vector<std::string> gaps;
+  backplane.watch_gaps([&](std::string_view group) { gaps.emplace_back(group); });
+  Client client;
+  client.session = hub->open_notifications({UserId{1}, "ann"}, client.transport);
+  run(milliseconds(1000));
+  gaps.clear();
+  backplane.gateway().on_gap(kControlTopic);
+  EXPECT_THAT(gaps, ElementsAre("notifications_1"));
 }
 
 TEST_F(RedisGatewayTest, WhoComesBackWithinTwoSecondsFindsTheGroupAsItWas) {

@@ -168,8 +168,8 @@ export interface NotificationEvents extends LineEvents {
 }
 
 /**
- * Invitations that come while it is not open are told when it is again: the newest hundred. Each is told once, and
- * those from before the call not at all.
+ * Invitations that come while it is not open are told when it is again: the newest hundred. Each is told once. Those
+ * from before the call are not, but for the last two seconds if servers did not hear each other.
  */
 export class Notifications extends Line<NotificationEvents> {}
 

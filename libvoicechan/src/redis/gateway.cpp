@@ -44,6 +44,8 @@ void Gateway::start(Bus& bus) {
 
 void Gateway::stop() {
   context_.update_time();
+  if (unpublished_.due() != MonotonicTime::max()) unpublished_.wait_until(context_.now);
+  tell_unpublished();  // after a goodbye nobody looks for it
   context_.bus->publish(kControlTopic, encode({context_.origin}, ShutdownMessage{}), false);
   for (const auto& each : groups_) each.second->close();
   timetable_.clear();
@@ -221,9 +223,8 @@ void Gateway::handle(VoiceMemberEntered& event) {
 void Gateway::handle(const VoiceMemberLeft& event) { voice_leaves_.push_back(event); }
 
 void Gateway::handle(const PublishedOutside& event) {
-  const GatewayGroup* group = find(event.group);
-  // While the bus is away, others may have come that this node does not know of.
-  if (group != nullptr && group->is_alone() && context_.bus->is_reachable()) return;
+  // Even if no other node is known to listen: one may have come while the bus was away, and have
+  // looked already for what it missed.
   const Envelope head{context_.origin, 0, AgeFilter::stamp(context_.now), event.frame.source()};
   context_.bus->publish(
       group_topic(event.group), encode(head, FrameMessage{event.frame}), false,
@@ -286,6 +287,7 @@ void Gateway::on_message(std::string_view topic, std::string_view bytes) noexcep
 
 void Gateway::on_gap(std::string_view topic) noexcept {
   context_.update_time();
+  if (topic == kControlTopic) return miss_all();  // it may have said just that
   const auto name = group_of_topic(topic);
   GatewayGroup* const group = name ? find(*name) : nullptr;
   if (group == nullptr) return;

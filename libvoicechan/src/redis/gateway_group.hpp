@@ -66,8 +66,6 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   void on_message(const Message& message);
   /// What a local hub published.
   void relay(const Frame& frame);
-  /// Whether no other node wants what is published here, as far as is known.
-  bool is_alone() const { return mirror_.is_live() && mirror_.is_alone(); }
 
   GroupMirror& mirror() noexcept { return mirror_; }
   const std::string& name() const noexcept { return name_; }

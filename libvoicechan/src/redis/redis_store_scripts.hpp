@@ -17,10 +17,9 @@
 //   vc:store:channel_totals     hash: user -> how many channels he created
 //   vc:store:invitations        sorted set, score: id,
 //                               member: "<id> <channel> <addressee> <inviter> <created> <status>"
-//   vc:store:received:<user>    sorted set, score and member: id of an invitation of this user.
-//   What
-//                               is not in it yet, since a migration or an earlier version wrote it,
-//                               gets there with the next invitation or listing (`kKeepReceived`)
+//   vc:store:received:<user>    sorted set, score and member: id of an invitation of this user;
+//                               what a migration or an earlier version wrote is added with the next
+//                               invitation or listing (`kKeepReceived`)
 //   vc:store:invitation_totals  hash: user -> how many invitations he created
 //   vc:store:revoked            hash: token id -> "<until> <revoked>"
 //   vc:store:revoked_by_time    sorted set, score: 0, member: "<until><token id>"
