@@ -2,6 +2,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "commands.hpp"
 #include "ice_servers.hpp"
@@ -55,13 +56,17 @@ int run_check_config(const CommandLine& line) {
   is_good &= loads([&] {
     if (!options.www_directory.empty()) StaticSite{options.www_directory};
   });
-  is_good &= loads([&] {
+  const bool has_store = loads([&] {
     if (line.store.is_redis()) throw_if("store: ", check_redis_files(redis_options(line.store)));
   });
+  is_good &= has_store;
   is_good &= loads([&] {
     if (line.redis_bus.empty()) return;
     RedisBackplaneOptions bus;
     bus.bus_urls = line.redis_bus;
+    if (has_store) bus.store_url = line.store.redis_url;
+    bus.store_password_file = line.store.password_file;
+    bus.log = [](RedisLogLevel, std::string_view warning) { spdlog::warn("{}", warning); };
     throw_if("", RedisBackplane::check(bus));
   });
   is_good &= loads([&] {

@@ -20,6 +20,9 @@ namespace {
 using redis::RedisServer;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 bool is_long_run() { return std::getenv("VOICECHAN_TEST_LONG") != nullptr; }
 
@@ -34,6 +37,21 @@ TEST(RedisBackplaneTest, BadUrlsAreRefusedWithoutTheirPassword) {
     EXPECT_EQ(std::get<std::string>(opened).substr(0, 5), "bus: ");
   }
   EXPECT_TRUE(std::holds_alternative<std::string>(RedisBackplane::open({})));
+}
+
+TEST(RedisBackplaneTest, AStoreThatIsAServerOfTheBusIsWarnedOf) {
+  std::vector<std::string> warnings;
+  RedisBackplaneOptions options;
+  options.bus_urls = {"redis://127.0.0.1:1", "redis://127.0.0.1:2"};
+  options.log = [&](RedisLogLevel level, std::string_view line) {
+    if (level == RedisLogLevel::warning) warnings.emplace_back(line);
+  };
+  options.store_url = "redis://127.0.0.1:3";
+  EXPECT_EQ(RedisBackplane::check(options), "");
+  EXPECT_THAT(warnings, IsEmpty());
+  options.store_url = "redis://127.0.0.1:2/5";
+  EXPECT_EQ(RedisBackplane::check(options), "");
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("redis://127.0.0.1:2/5 is a server of the bus")));
 }
 
 TEST(RedisBackplaneTest, NothingIsLostThatIsPublishedRightAfterASubscription) {

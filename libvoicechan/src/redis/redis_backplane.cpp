@@ -7,6 +7,9 @@
 #include <asio/steady_timer.hpp>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -67,17 +70,19 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     if (!is_system_name(options.system)) return "bus: \"" + options.system + "\" names no system";
     const std::string root = options.system.empty() ? "vc:" : "vc:" + options.system + ':';
     redis::RedisBus::Options bus{{}, options.log, root};
+    std::set<Server> servers;
     for (const std::string& text : options.bus_urls) {
       auto url = read_url(text);
       if (auto* problem = std::get_if<std::string>(&url)) return "bus: " + *problem;
       bus.urls.push_back(std::get<RedisUrl>(std::move(url)));
+      servers.emplace(bus.urls.back().host, bus.urls.back().port);
     }
     if (bus.urls.empty()) return "bus: no server is named";
     auto opened = redis::RedisBus::open(io_, std::move(bus), paced_);
     if (auto* problem = std::get_if<std::string>(&opened)) return "bus: " + *problem;
     bus_ = std::get<0>(std::move(opened));
     paced_.use(*bus_, root);
-    return options.store_url.empty() ? std::string() : open_store(options);
+    return options.store_url.empty() ? std::string() : open_store(options, servers);
   }
 
   void run() {
@@ -101,7 +106,9 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   }
 
  private:
-  std::string open_store(const RedisBackplaneOptions& options) {
+  using Server = std::pair<std::string, std::uint16_t>;  // host and port
+
+  std::string open_store(const RedisBackplaneOptions& options, const std::set<Server>& bus) {
     auto url = read_url(options.store_url, options.store_password_file);
     if (auto* problem = std::get_if<std::string>(&url)) return "store: " + *problem;
     const auto& good = std::get<RedisUrl>(url);
@@ -112,6 +119,11 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     lease_ = std::make_unique<redis::NodeLease>(io_, good, std::get<0>(std::move(tls)), node_,
                                                 static_cast<redis::NodeLease::Owner&>(*this));
     store_problem_ = "not connected yet";
+    if (log_ && bus.count({good.host, good.port}) != 0) {
+      log_(RedisLogLevel::warning, "the store " + store_name_ +
+                                       " is a server of the bus as well: its writes that wait for "
+                                       "the disk hold audio up");
+    }
     return {};
   }
 
