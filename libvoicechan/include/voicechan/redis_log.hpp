@@ -6,6 +6,7 @@
 
 namespace voicechan {
 
+/// How much a line of a `RedisLog` concerns an operator.
 enum class RedisLogLevel : std::uint8_t {
   info,     ///< all is as it should be, again or for the first time
   warning,  ///< a server is away, or something else needs an operator
