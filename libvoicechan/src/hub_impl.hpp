@@ -278,6 +278,7 @@ class Hub::Impl final : public BackplaneReceiver {
   void report_waiting(SendTicket ticket, std::chrono::milliseconds time);
   std::vector<ResumableTransport::Directed> supersede(State& session, const PeerId& from,
                                                       const Frame& frame);
+  static void refuse_resume(Transport& transport, ResumeFailure failure);
   // A session of another hub, for a connection of this one.
   void open_tunnel(State& session, const PeerId& key, std::uint64_t seq);
   void signal(const Tunnel& tunnel, const TunnelSignal& message);

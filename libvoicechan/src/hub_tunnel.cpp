@@ -1,0 +1,189 @@
+#include <utility>
+
+#include "hub_impl.hpp"
+
+// A session of one hub whose client is connected to another one (resume_tunnel.hpp).
+
+namespace voicechan {
+namespace {
+
+/// The end of a tunnel that has the connection asks so often, the other one after so long a
+/// silence.
+constexpr std::chrono::milliseconds kConnectionProbe{5'000};
+constexpr std::chrono::milliseconds kSessionProbe{15'000};
+/// Many clients may have come to another hub at the same time.
+constexpr std::size_t kMaxProbesAtOnce = 100;
+constexpr std::chrono::milliseconds kProbePause{20};
+
+}  // namespace
+
+void Hub::Impl::open_tunnel(State& session, const PeerId& key, std::uint64_t seq) {
+  SignalingState& signaling = *session.signaling;
+  signaling.tunnel = std::make_unique<Tunnel>(Tunnel{make_id(), key});
+  tunnels_.emplace(signaling.tunnel->id, &session);
+  TunnelSignal resume{TunnelSignal::Kind::resume};
+  resume.seq = seq;
+  resume.user = signaling.user.id;
+  signal(*signaling.tunnel, resume);
+  watch_tunnel(signaling.tunnel->id, key, kConnectionProbe);
+}
+
+void Hub::Impl::signal(const Tunnel& tunnel, const TunnelSignal& message) {
+  port_->send(message.to_frame(), {tunnel.id, tunnel.key});
+}
+
+void Hub::Impl::drop_tunnel(SignalingState& signaling) noexcept {
+  tunnels_.erase(signaling.tunnel->id);
+  signaling.tunnel = nullptr;
+  signaling.receipts = nullptr;  // of what the tunnel brought
+}
+
+void Hub::Impl::fail_tunnel(State& session, ResumeFailure failure) {
+  drop_tunnel(*session.signaling);
+  refuse_resume(*session.transport, failure);
+}
+
+void Hub::Impl::cut_tunnel(State& session) {
+  drop_tunnel(*session.signaling);
+  if (!session.transport->break_off()) {
+    return refuse_resume(*session.transport, ResumeFailure::unknown);
+  }
+  session.handle->state_ = nullptr;
+  leave(session);
+}
+
+void Hub::Impl::pass_through(State& session, FrameKind kind, std::string_view text) {
+  if (kind != FrameKind::text) return refuse(session, Errc::bad_message);
+  TunnelSignal said{TunnelSignal::Kind::said};
+  said.text = text;
+  signal(*session.signaling->tunnel, said);
+}
+
+/// From the session to its client here.
+Delivery Hub::Impl::take_for_client(State& session, const SendTicket& ticket, const Frame& frame) {
+  Tunnel& tunnel = *session.signaling->tunnel;
+  if (!(ticket.from == tunnel.key)) return Delivery::unknown_peer;
+  Transport& transport = *session.transport;
+  if (const auto signal = TunnelSignal::from_frame(frame)) {
+    if (signal->kind == TunnelSignal::Kind::failed) {
+      fail_tunnel(session, signal->failure);
+    } else if (signal->kind == TunnelSignal::Kind::replaced) {
+      drop_tunnel(*session.signaling);
+      session.handle->state_ = nullptr;
+      leave(session);
+      transport.on_replaced();
+    } else if (signal->kind == TunnelSignal::Kind::cut) {
+      cut_tunnel(session);
+    }
+    return Delivery::queued;
+  }
+  if (ticket.receipt != tunnel.passed + 1) {  // the client's count would not be the session's
+    cut_tunnel(session);
+    return Delivery::unknown_peer;
+  }
+  ++tunnel.passed;
+  const bool is_reported = transport.notify_when_written();
+  if (is_reported) session.signaling->need_receipts().unwritten.push_back(ticket);
+  if (!is_reported) tunnel.written = ticket.receipt;
+  transport.send(frame);
+  return is_reported ? Delivery::queued : Delivery::delivered;
+}
+
+/// From the client, who is elsewhere, to its session here.
+Delivery Hub::Impl::take_from_client(State& session, const SendTicket& ticket, const Frame& frame) {
+  Resumption& resumption = *session.signaling->resumption;
+  auto signal = TunnelSignal::from_frame(frame);
+  if (!signal) return Delivery::unknown_peer;  // a key is no peer's id
+  if (signal->kind == TunnelSignal::Kind::resume) return resume_from(session, ticket, *signal);
+  const bool is_connected =
+      resumption.tunnel != nullptr && resumption.tunnel->peer() == ticket.from;
+  if (!is_connected) return Delivery::gone;  // a connection that has been replaced, or was lost
+  resumption.tunnel->on_heard();
+  if (signal->kind == TunnelSignal::Kind::said) {
+    receive(session, FrameKind::text, std::move(signal->text));
+  } else if (signal->kind == TunnelSignal::Kind::lost) {
+    resumption.tunnel = nullptr;
+    lose(session);
+  } else if (signal->kind == TunnelSignal::Kind::closed) {
+    resumption.tunnel = nullptr;
+    leave(session);
+  } else if (signal->kind == TunnelSignal::Kind::probe) {
+    if (resumption.tunnel->on_written(signal->seq)) on_written(session);
+  } else if (signal->kind == TunnelSignal::Kind::refused) {
+    refuse(session, signal->code);
+  }
+  return Delivery::queued;
+}
+
+Delivery Hub::Impl::resume_from(State& session, const SendTicket& ticket,
+                                const TunnelSignal& resume) {
+  if (resume.user.value != session.signaling->user.id.value) return Delivery::unknown_peer;
+  if (const auto failure = cut_off(session, resume.seq)) {
+    TunnelSignal failed{TunnelSignal::Kind::failed};
+    failed.failure = *failure;
+    port_->send(failed.to_frame(), {ticket.to, ticket.from});
+    return Delivery::queued;
+  }
+  Resumption& resumption = *session.signaling->resumption;
+  resumption.tunnel = std::make_unique<TunnelTransport>(*port_, resumption.key, ticket.from);
+  watch_tunnel(resumption.key, ticket.from, kSessionProbe);
+  connect(session, *resumption.tunnel, resume.seq);
+  return Delivery::queued;
+}
+
+void Hub::Impl::on_tunnel_delivery(const SendTicket& ticket, Delivery delivery) {
+  const auto tunnel = tunnels_.find(ticket.from);
+  if (tunnel != tunnels_.end()) {
+    if (delivery == Delivery::gone) cut_tunnel(*tunnel->second);
+    if (delivery != Delivery::unknown_peer) return;
+    // It may be that only this message or its answer was lost: then others need not wait for him.
+    signal(*tunnel->second->signaling->tunnel, {TunnelSignal::Kind::closed});
+    fail_tunnel(*tunnel->second, ResumeFailure::unknown);
+    return;
+  }
+  const auto session = resumables_.find(ticket.from);
+  if (session == resumables_.end()) return;
+  TunnelTransport* const out = session->second->signaling->resumption->tunnel.get();
+  if (out == nullptr || !(out->peer() == ticket.to)) return;
+  if (delivery == Delivery::delivered) {
+    if (out->on_written(ticket.receipt)) on_written(*session->second);
+  } else if (delivery == Delivery::unknown_peer || delivery == Delivery::gone) {
+    lose(*session->second);
+  }
+}
+
+void Hub::Impl::watch_tunnel(const PeerId& own, const PeerId& other,
+                             std::chrono::milliseconds time) {
+  probes_.emplace(now_ + time, TunnelEnds{own, other});
+}
+
+MonotonicTime Hub::Impl::probe_tunnels() {
+  if (now_ < probes_pause_until_) return probes_pause_until_;
+  for (std::size_t i = 0; !probes_.empty() && probes_.begin()->first <= now_; ++i) {
+    if (i == kMaxProbesAtOnce) return probes_pause_until_ = now_ + kProbePause;
+    auto due = probes_.extract(probes_.begin());
+    const auto time = probe_tunnel(due.mapped());
+    if (!time) continue;
+    due.key() = now_ + *time;
+    probes_.insert(std::move(due));
+  }
+  return probes_.empty() ? MonotonicTime::max() : probes_.begin()->first;
+}
+
+std::optional<std::chrono::milliseconds> Hub::Impl::probe_tunnel(const TunnelEnds& ends) {
+  TunnelSignal probe{TunnelSignal::Kind::probe};
+  if (const auto found = tunnels_.find(ends.own); found != tunnels_.end()) {
+    const Tunnel& tunnel = *found->second->signaling->tunnel;
+    probe.seq = tunnel.written;
+    signal(tunnel, probe);
+    return kConnectionProbe;
+  }
+  const auto session = resumables_.find(ends.own);
+  if (session == resumables_.end()) return std::nullopt;
+  TunnelTransport* const out = session->second->signaling->resumption->tunnel.get();
+  if (out == nullptr || !(out->peer() == ends.other)) return std::nullopt;
+  if (!out->take_heard()) out->send(probe);
+  return kSessionProbe;
+}
+
+}  // namespace voicechan
