@@ -2,13 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "lossy_backplane.hpp"
+#include "lossy_hubs.hpp"
 #include "resuming_client.hpp"
 
 // A session of one hub, a client that has resumed it on another one, and what either hears when the
@@ -21,38 +20,10 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
 
-constexpr auto kProbe = 5s;  // of the connection
+constexpr auto kProbe = 5s;          // of the connection
+constexpr auto kGivenUp = 13s;       // by it
+constexpr auto kGivenUpThere = 33s;  // by the session
 constexpr auto kWindow = 30s;
-
-/// Two hubs that one thread drives.
-class LossyHubs {
- public:
-  LossyHubs() {
-    for (auto& each : hubs_)
-      each = Hub::attach(backplane, {}, [this] { is_woken_ = true; }).value();
-  }
-  Hub& hub(std::size_t index) { return *hubs_.at(index); }
-  std::unique_ptr<Hub>& owned_hub(std::size_t index) { return hubs_.at(index); }
-  void settle() {
-    do {
-      is_woken_ = false;
-      for (const auto& each : hubs_) {
-        if (each != nullptr) each->tick(now_);
-      }
-    } while (is_woken_);
-  }
-  void advance(std::chrono::milliseconds time) {
-    now_ += time;
-    settle();
-  }
-
-  LossyBackplane backplane;
-
- private:
-  bool is_woken_ = false;
-  MonotonicTime now_{std::chrono::hours(1)};
-  std::array<std::unique_ptr<Hub>, 2> hubs_;
-};
 
 class HubTunnelTest : public ::testing::Test {
  protected:
@@ -69,6 +40,15 @@ class HubTunnelTest : public ::testing::Test {
 
   void say_to_bob(std::string_view rest) {
     ann.say(R"({"to":")" + bob.id + R"(")" + std::string(rest) + "}");
+  }
+  /// Three at once, so that the hub of the session does not hear that the second is lost before it
+  /// sends the third.
+  void say_to_bob_with_a_hole() {
+    for (int i = 0; i < 3; ++i) {
+      if (i == 1) lossy.lose_next(1);
+      ann.connection->send(R"({"to":")" + bob.id + R"(","n":)" + std::to_string(i) + "}");
+      lossy.lose_next(0);
+    }
   }
   static std::string update(int value) {
     return R"({"type":"update","data":)" + std::to_string(value) + "}";
@@ -111,9 +91,42 @@ TEST_F(HubTunnelTest, ATunnelThatIsWellStaysSo) {
 TEST_F(HubTunnelTest, AHubThatGoesWithoutAWordIsFoundOut) {
   lossy.lose_next(100);
   system.owned_hub(0) = nullptr;
+  system.pass(kGivenUp - 1s);
   EXPECT_THAT(bob.take_news(), IsEmpty());
-  system.advance(kProbe);
+  system.pass(1s);
   EXPECT_THAT(bob.take_news(), ElementsAre(failed("unknown")));
+}
+
+TEST_F(HubTunnelTest, AProbeThatIsLostIsMadeUpForByTheNext) {
+  const auto sent = lossy.sent();
+  lossy.lose_next(1);
+  system.advance(kProbe);
+  ASSERT_EQ(lossy.sent() - sent, 1u);
+  system.pass(60s);
+  EXPECT_THAT(bob.take_news(), IsEmpty());
+  bob.say(update(1));
+  EXPECT_THAT(bob.changes, ElementsAre("updated"));
+}
+
+TEST_F(HubTunnelTest, ASilentClientOutlastsAnOutageAsLongAsALease) {
+  system.pass(4s);
+  lossy.lose_next(100);
+  system.pass(7s);
+  lossy.lose_next(0);
+  system.pass(60s);
+  EXPECT_THAT(bob.take_news(), IsEmpty());
+  bob.say(update(1));
+  EXPECT_THAT(bob.changes, ElementsAre("updated"));
+}
+
+TEST_F(HubTunnelTest, AnOutageThatLastsIsALostSession) {
+  lossy.lose_next(1000);
+  system.pass(kGivenUp);
+  EXPECT_THAT(bob.take_news(), ElementsAre(failed("unknown")));
+  lossy.lose_next(0);
+  system.pass(kGivenUpThere - kGivenUp + kWindow);
+  ann.read();
+  EXPECT_THAT(ann.changes, ElementsAre("peer_left"));
 }
 
 TEST_F(HubTunnelTest, WhatTheClientSaysToASessionThatIsNotThereIsAnswered) {
@@ -143,6 +156,7 @@ TEST_F(HubTunnelTest, AClientThatCouldNotBeToldResumesAndMissesNothing) {
   EXPECT_THAT(bob.take_news(),
               ElementsAre(resumed(bob, bob.seq - 2, 2), from(ann, bob, R"(,"n":1)"),
                           from(ann, bob, R"(,"n":2)")));
+  ann.read();
   EXPECT_THAT(ann.changes, IsEmpty());
 }
 
@@ -175,11 +189,7 @@ TEST_F(HubTunnelTest, AHostThatCannotBreakOffHasTheClientJoinAnew) {
 
 TEST_F(HubTunnelTest, NothingIsToldBehindAHole) {
   let_break_off();
-  for (int i = 0; i < 3; ++i) {  // all at once, so that the second does not hear of the first
-    if (i == 1) lossy.lose_next(1);
-    ann.connection->send(R"({"to":")" + bob.id + R"(","n":)" + std::to_string(i) + "}");
-    lossy.lose_next(0);
-  }
+  say_to_bob_with_a_hole();
   system.settle();
   bob.connection->write();
   EXPECT_THAT(bob.connection->transport.take(), ElementsAre(from(ann, bob, R"(,"n":0)")));
@@ -195,10 +205,11 @@ TEST_F(HubTunnelTest, ASessionWhoseConnectionGoesWithoutAWordWaitsForItsClient) 
   lossy.lose_next(100);
   system.owned_hub(1) = nullptr;
   lossy.lose_next(0);
-  system.advance(15s);  // silence
-  system.advance(15s);  // asked, and nobody there
+  system.pass(kGivenUpThere);
+  system.advance(kWindow - 1s);
+  ann.read();
   EXPECT_THAT(ann.changes, IsEmpty());
-  system.advance(kWindow);
+  system.advance(1s);
   ann.read();
   EXPECT_THAT(ann.changes, ElementsAre("peer_left"));
 }

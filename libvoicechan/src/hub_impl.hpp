@@ -99,6 +99,7 @@ struct Tunnel {
   const PeerId key;           // of the session
   std::uint64_t passed = 0;   // the number of the last message that the client was given
   std::uint64_t written = 0;  // of the last one that was handed to the network
+  TunnelWatch watch{};
 };
 
 /// What a session has that is a signaling one.
@@ -178,7 +179,7 @@ class Hub::Impl final : public BackplaneReceiver {
     port_->poll();
     const MonotonicTime next_refresh = refresh_ice();
     const MonotonicTime next =
-        std::min({release_paced(), next_refresh, end_waiting(), probe_tunnels()});
+        std::min({release_paced(), next_refresh, probe_tunnels(), end_waiting()});
     port_->flush();
     return next;
   }
@@ -284,6 +285,8 @@ class Hub::Impl final : public BackplaneReceiver {
   void signal(const Tunnel& tunnel, const TunnelSignal& message);
   void drop_tunnel(SignalingState& signaling) noexcept;
   void fail_tunnel(State& session, ResumeFailure failure);
+  /// The session is not to be reached; should it be there after all, it need not wait.
+  void lose_tunnel(State& session);
   /// The session waits for its client, who is to resume it over another connection.
   void cut_tunnel(State& session);
   void pass_through(State& session, FrameKind kind, std::string_view text);

@@ -376,9 +376,9 @@ Delivery Hub::Impl::on_send(const SendTicket& ticket, const Frame& frame) noexce
 
 void Hub::Impl::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept {
   if (ticket.flight != 0) record_outcome(ticket, delivery);
-  if (delivery == Delivery::queued) return;
   const auto sender = peers_.find(ticket.from);
   if (sender == peers_.end()) return on_tunnel_delivery(ticket, delivery);
+  if (delivery == Delivery::queued) return;
   if (ticket.receipt != 0) {
     auto& wanted = sender->second->signaling->receipts->wanted;
     const auto found = wanted.find(ticket.receipt);

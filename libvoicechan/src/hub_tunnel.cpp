@@ -8,9 +8,10 @@ namespace voicechan {
 namespace {
 
 /// The end of a tunnel that has the connection asks so often, the other one after so long a
-/// silence.
+/// silence; either asks again after a shorter time, if there was no answer.
 constexpr std::chrono::milliseconds kConnectionProbe{5'000};
 constexpr std::chrono::milliseconds kSessionProbe{15'000};
+constexpr std::chrono::milliseconds kNextProbe{1'000};
 /// Many clients may have come to another hub at the same time.
 constexpr std::size_t kMaxProbesAtOnce = 100;
 constexpr std::chrono::milliseconds kProbePause{20};
@@ -29,7 +30,8 @@ void Hub::Impl::open_tunnel(State& session, const PeerId& key, std::uint64_t seq
 }
 
 void Hub::Impl::signal(const Tunnel& tunnel, const TunnelSignal& message) {
-  port_->send(message.to_frame(), {tunnel.id, tunnel.key});
+  const std::uint64_t receipt = message.kind == TunnelSignal::Kind::probe ? kProbeReceipt : 0;
+  port_->send(message.to_frame(), {tunnel.id, tunnel.key, receipt});
 }
 
 void Hub::Impl::drop_tunnel(SignalingState& signaling) noexcept {
@@ -41,6 +43,11 @@ void Hub::Impl::drop_tunnel(SignalingState& signaling) noexcept {
 void Hub::Impl::fail_tunnel(State& session, ResumeFailure failure) {
   drop_tunnel(*session.signaling);
   refuse_resume(*session.transport, failure);
+}
+
+void Hub::Impl::lose_tunnel(State& session) {
+  signal(*session.signaling->tunnel, {TunnelSignal::Kind::closed});
+  fail_tunnel(session, ResumeFailure::unknown);
 }
 
 void Hub::Impl::cut_tunnel(State& session) {
@@ -98,7 +105,7 @@ Delivery Hub::Impl::take_from_client(State& session, const SendTicket& ticket, c
   const bool is_connected =
       resumption.tunnel != nullptr && resumption.tunnel->peer() == ticket.from;
   if (!is_connected) return Delivery::gone;  // a connection that has been replaced, or was lost
-  resumption.tunnel->on_heard();
+  resumption.tunnel->watch().on_heard();
   if (signal->kind == TunnelSignal::Kind::said) {
     receive(session, FrameKind::text, std::move(signal->text));
   } else if (signal->kind == TunnelSignal::Kind::lost) {
@@ -109,6 +116,7 @@ Delivery Hub::Impl::take_from_client(State& session, const SendTicket& ticket, c
     leave(session);
   } else if (signal->kind == TunnelSignal::Kind::probe) {
     if (resumption.tunnel->on_written(signal->seq)) on_written(session);
+    return Delivery::delivered;
   } else if (signal->kind == TunnelSignal::Kind::refused) {
     refuse(session, signal->code);
   }
@@ -132,22 +140,25 @@ Delivery Hub::Impl::resume_from(State& session, const SendTicket& ticket,
 }
 
 void Hub::Impl::on_tunnel_delivery(const SendTicket& ticket, Delivery delivery) {
+  const bool is_taken = delivery == Delivery::queued || delivery == Delivery::delivered;
   const auto tunnel = tunnels_.find(ticket.from);
   if (tunnel != tunnels_.end()) {
-    if (delivery == Delivery::gone) cut_tunnel(*tunnel->second);
-    if (delivery != Delivery::unknown_peer) return;
+    if (is_taken) tunnel->second->signaling->tunnel->watch.on_heard();
+    if (delivery == Delivery::gone) return cut_tunnel(*tunnel->second);
     // It may be that only this message or its answer was lost: then others need not wait for him.
-    signal(*tunnel->second->signaling->tunnel, {TunnelSignal::Kind::closed});
-    fail_tunnel(*tunnel->second, ResumeFailure::unknown);
+    const bool is_lost = delivery == Delivery::unknown_peer && ticket.receipt != kProbeReceipt;
+    if (is_lost) lose_tunnel(*tunnel->second);
     return;
   }
   const auto session = resumables_.find(ticket.from);
   if (session == resumables_.end()) return;
   TunnelTransport* const out = session->second->signaling->resumption->tunnel.get();
   if (out == nullptr || !(out->peer() == ticket.to)) return;
+  if (is_taken) out->watch().on_heard();
   if (delivery == Delivery::delivered) {
     if (out->on_written(ticket.receipt)) on_written(*session->second);
-  } else if (delivery == Delivery::unknown_peer || delivery == Delivery::gone) {
+  } else if (delivery == Delivery::gone ||
+             (delivery == Delivery::unknown_peer && ticket.receipt != 0)) {
     lose(*session->second);
   }
 }
@@ -173,17 +184,28 @@ MonotonicTime Hub::Impl::probe_tunnels() {
 std::optional<std::chrono::milliseconds> Hub::Impl::probe_tunnel(const TunnelEnds& ends) {
   TunnelSignal probe{TunnelSignal::Kind::probe};
   if (const auto found = tunnels_.find(ends.own); found != tunnels_.end()) {
-    const Tunnel& tunnel = *found->second->signaling->tunnel;
+    Tunnel& tunnel = *found->second->signaling->tunnel;
+    const int missed = tunnel.watch.look();
+    if (missed == TunnelWatch::kMaxMissed) {
+      lose_tunnel(*found->second);
+      return std::nullopt;
+    }
     probe.seq = tunnel.written;
     signal(tunnel, probe);
-    return kConnectionProbe;
+    return missed == 0 ? kConnectionProbe : kNextProbe;
   }
   const auto session = resumables_.find(ends.own);
   if (session == resumables_.end()) return std::nullopt;
   TunnelTransport* const out = session->second->signaling->resumption->tunnel.get();
   if (out == nullptr || !(out->peer() == ends.other)) return std::nullopt;
-  if (!out->take_heard()) out->send(probe);
-  return kSessionProbe;
+  const int missed = out->watch().look();
+  if (missed == 0) return kSessionProbe;
+  if (missed == TunnelWatch::kMaxMissed) {
+    lose(*session->second);
+    return std::nullopt;
+  }
+  out->send(probe);
+  return kNextProbe;
 }
 
 }  // namespace voicechan

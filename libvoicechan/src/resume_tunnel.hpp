@@ -21,9 +21,14 @@
 //
 // What hubs send each other may be lost, and a hub may go without a word. So what the client is
 // told is numbered (`SendTicket::receipt`): the connection ends the tunnel at a hole. And both ends
-// ask for the other one from time to time.
+// ask for the other one from time to time. Each end says when it does without the other one; a
+// message that nobody took ends the tunnel as well, but a question alone that was lost does not.
 
 namespace voicechan {
+
+/// `SendTicket::receipt` of a probe from the connection, which hears a late answer, too, by it. All
+/// else that the connection sends has none.
+inline constexpr std::uint64_t kProbeReceipt = 1;
 
 /// Why a session is not resumed.
 enum class ResumeFailure : std::uint8_t { unknown, missed_too_much, bad_seq };
@@ -60,6 +65,23 @@ struct TunnelSignal {
   static std::optional<TunnelSignal> from_frame(const Frame& frame);
 };
 
+/// Whether the other end of a tunnel is still there.
+class TunnelWatch {
+ public:
+  /// After so many looks in a row without a sign it is not. Whoever is back within 7 s has given
+  /// one by then, as a server that paused for as long as a lease (6 s).
+  static constexpr int kMaxMissed = 4;
+
+  void on_heard() noexcept { is_heard_ = true; }
+
+  /// How many looks in a row there has been no sign, this one included.
+  int look() noexcept { return missed_ = std::exchange(is_heard_, false) ? 0 : missed_ + 1; }
+
+ private:
+  bool is_heard_ = true;
+  int missed_ = 0;
+};
+
 /// The way out to a client whose connection is with another hub. One thread at a time.
 class TunnelTransport final : public Transport {
  public:
@@ -83,10 +105,7 @@ class TunnelTransport final : public Transport {
   /// the session is to be told that all has.
   bool on_written(std::uint64_t number) noexcept;
 
-  /// Something has come from the connection.
-  void on_heard() noexcept { is_heard_ = true; }
-  /// Whether that was so since the last call.
-  bool take_heard() noexcept { return std::exchange(is_heard_, false); }
+  TunnelWatch& watch() noexcept { return watch_; }
 
  private:
   BackplanePort* const port_;
@@ -96,7 +115,7 @@ class TunnelTransport final : public Transport {
   std::size_t unwritten_bytes_ = 0;
   std::uint64_t last_number_ = 0;
   bool is_to_tell_ = false;
-  bool is_heard_ = true;
+  TunnelWatch watch_;
 };
 
 }  // namespace voicechan

@@ -1,0 +1,115 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backplane_test_hub.hpp"
+#include "lossy_hubs.hpp"
+#include "resume_tunnel.hpp"
+#include "resuming_client.hpp"
+
+// What one end of a tunnel makes of what the other one says, which is the test itself.
+
+namespace voicechan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using namespace std::chrono_literals;
+
+/// One hub, and the end of a tunnel that the test is.
+class HubTunnelEndTest : public ::testing::Test {
+ protected:
+  /// A session of the test's that a client has resumed on the hub.
+  void let_resume() {
+    bob.key = key.str();
+    bob.resume(0);
+    far.port->poll();
+    const SendTicket ticket = far.received.at(0).first;
+    ASSERT_EQ(ticket.to, key);
+    connection = ticket.from;
+    tell(1);
+    bob.take_news();
+    poll();
+  }
+  void tell(std::uint64_t receipt) {
+    far.send({key, *connection, receipt}, R"({"n":)" + std::to_string(receipt) + "}");
+    far.port->flush();
+    system.settle();
+  }
+
+  /// A connection of the test's that has resumed a session of the hub.
+  void resume_here() {
+    bob.join(0);
+    const auto resume_key = PeerId::parse(bob.key);
+    ASSERT_TRUE(resume_key);
+    key = *resume_key;
+    bob.lose();
+    connection = far.make_peer();
+    TunnelSignal resume{TunnelSignal::Kind::resume};
+    resume.user = UserId{1};
+    signal(resume);
+    poll();
+  }
+  void signal(const TunnelSignal& signal) {
+    far.port->send(signal.to_frame(), {*connection, key});
+    far.port->flush();
+    system.settle();
+  }
+  void poll() {
+    far.port->poll();
+    far.port->flush();
+    system.settle();
+    far.port->poll();
+  }
+  std::vector<TunnelSignal::Kind> take_signals() {
+    poll();
+    std::vector<TunnelSignal::Kind> kinds;
+    for (const auto& [ticket, bytes] : std::exchange(far.received, {})) {
+      const auto got = TunnelSignal::from_frame(
+          Frame(FrameKind::binary, FrameClass::control, std::string(bytes)));
+      if (bytes.front() != '{' && got) kinds.push_back(got->kind);
+    }
+    return kinds;
+  }
+  LossyHubs system;
+  BackplaneTestHub far{system.backplane};
+  PeerId key = far.make_peer();
+  std::optional<PeerId> connection;
+  ResumingClient bob{system};
+};
+
+TEST_F(HubTunnelEndTest, ALateAnswerToAProbeIsOne) {
+  let_resume();
+  system.backplane.lose_next(1000);
+  for (int i = 0; i < 60; ++i) {
+    system.pass(1s);
+    far.port->report({*connection, key, kProbeReceipt}, Delivery::delivered);
+  }
+  EXPECT_THAT(bob.take_news(), IsEmpty());
+  system.pass(13s);
+  EXPECT_THAT(bob.take_news(), ElementsAre(failed("unknown")));
+}
+
+TEST_F(HubTunnelEndTest, ASessionWhoseProbeIsLostAsksAgain) {
+  resume_here();
+  system.pass(29s);
+  EXPECT_THAT(take_signals(), IsEmpty());
+  const auto sent = system.backplane.sent();
+  system.backplane.lose_next(1);
+  system.pass(1s);
+  ASSERT_EQ(system.backplane.sent() - sent, 1u);
+  EXPECT_THAT(take_signals(), IsEmpty());
+  system.pass(1s);
+  EXPECT_THAT(take_signals(), ElementsAre(TunnelSignal::Kind::probe));
+  system.pass(5s);
+  EXPECT_THAT(take_signals(), IsEmpty()) << "it is well";
+}
+
+}  // namespace
+}  // namespace voicechan
