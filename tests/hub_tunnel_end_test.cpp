@@ -84,6 +84,12 @@ class HubTunnelEndTest : public ::testing::Test {
   ResumingClient bob{system};
 };
 
+TEST_F(HubTunnelEndTest, TextsOfAVersionThatDoesNotNumberThemComeToo) {
+  let_resume();
+  for (int i = 0; i < 3; ++i) tell(1);
+  EXPECT_THAT(bob.take_news(), ElementsAre(R"({"n":1})", R"({"n":1})", R"({"n":1})"));
+}
+
 TEST_F(HubTunnelEndTest, ALateAnswerToAProbeIsOne) {
   let_resume();
   system.backplane.lose_next(1000);

@@ -84,11 +84,11 @@ Delivery Hub::Impl::take_for_client(State& session, const SendTicket& ticket, co
     }
     return Delivery::queued;
   }
-  if (ticket.receipt != tunnel.passed + 1) {  // the client's count would not be the session's
-    cut_tunnel(session);
+  if (ticket.receipt != tunnel.passed + 1 && ticket.receipt != kFirstNumber) {
+    cut_tunnel(session);  // the client's count would not be the session's
     return Delivery::unknown_peer;
   }
-  ++tunnel.passed;
+  tunnel.passed = ticket.receipt;
   const bool is_reported = transport.notify_when_written();
   if (is_reported) session.signaling->need_receipts().unwritten.push_back(ticket);
   if (!is_reported) tunnel.written = ticket.receipt;

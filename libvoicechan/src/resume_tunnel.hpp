@@ -26,6 +26,9 @@
 
 namespace voicechan {
 
+/// The first number of what the client is told; the only one of hubs of versions that did not
+/// count.
+inline constexpr std::uint64_t kFirstNumber = 1;
 /// `SendTicket::receipt` of a probe from the connection, which hears a late answer, too, by it. All
 /// else that the connection sends has none.
 inline constexpr std::uint64_t kProbeReceipt = 1;
