@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,6 +62,12 @@ class HubTunnelEndTest : public ::testing::Test {
     far.port->flush();
     system.settle();
   }
+  void signal_to_connection(TunnelSignal::Kind kind) {
+    far.port->send(TunnelSignal{kind}.to_frame(), {key, *connection});
+    far.port->flush();
+    system.settle();
+  }
+
   void poll() {
     far.port->poll();
     far.port->flush();
@@ -77,6 +84,16 @@ class HubTunnelEndTest : public ::testing::Test {
     }
     return kinds;
   }
+  /// What became of what the client was told, as far as it is settled.
+  std::vector<std::pair<std::uint64_t, Delivery>> take_outcomes() {
+    poll();
+    std::vector<std::pair<std::uint64_t, Delivery>> outcomes;
+    for (const auto& [ticket, delivery] : std::exchange(far.deliveries, {})) {
+      if (delivery != Delivery::queued) outcomes.emplace_back(ticket.receipt, delivery);
+    }
+    return outcomes;
+  }
+
   LossyHubs system;
   BackplaneTestHub far{system.backplane};
   PeerId key = far.make_peer();
@@ -88,6 +105,31 @@ TEST_F(HubTunnelEndTest, TextsOfAVersionThatDoesNotNumberThemComeToo) {
   let_resume();
   for (int i = 0; i < 3; ++i) tell(1);
   EXPECT_THAT(bob.take_news(), ElementsAre(R"({"n":1})", R"({"n":1})", R"({"n":1})"));
+}
+
+TEST_F(HubTunnelEndTest, HoweverATunnelEndsWhatWasNotWrittenIsReported) {
+  const std::vector<std::function<void()>> ends{
+      [this] { bob.connection->lose(); },
+      [this] { bob.connection->session = {}; },
+      [this] { signal_to_connection(TunnelSignal::Kind::failed); },
+      [this] { signal_to_connection(TunnelSignal::Kind::replaced); },
+      [this] { signal_to_connection(TunnelSignal::Kind::cut); },
+      [this] { tell(9); },  // behind a hole
+  };
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    SCOPED_TRACE(i);
+    far.received.clear();
+    let_resume();
+    ASSERT_THAT(take_outcomes(), ElementsAre(std::pair(std::uint64_t{1}, Delivery::delivered)));
+    tell(2);
+    tell(3);
+    ASSERT_THAT(take_outcomes(), IsEmpty());
+    ends[i]();
+    system.settle();
+    EXPECT_THAT(take_outcomes(),
+                ::testing::IsSupersetOf({std::pair(std::uint64_t{2}, Delivery::gone),
+                                         std::pair(std::uint64_t{3}, Delivery::gone)}));
+  }
 }
 
 TEST_F(HubTunnelEndTest, ALateAnswerToAProbeIsOne) {
@@ -115,6 +157,17 @@ TEST_F(HubTunnelEndTest, ASessionWhoseProbeIsLostAsksAgain) {
   EXPECT_THAT(take_signals(), ElementsAre(TunnelSignal::Kind::probe));
   system.pass(5s);
   EXPECT_THAT(take_signals(), IsEmpty()) << "it is well";
+}
+
+TEST_F(HubTunnelEndTest, ATunnelOutlivesItsReports) {
+  resume_here();
+  ASSERT_EQ(far.received.size(), 1u);  // resumed
+  const SendTicket ticket = far.received[0].first;
+  far.port->report(ticket, Delivery::gone);
+  EXPECT_THAT(take_signals(), IsEmpty());
+  signal(TunnelSignal{TunnelSignal::Kind::probe, ticket.receipt});
+  EXPECT_THAT(take_signals(), IsEmpty());
+  EXPECT_EQ(far.deliveries.back().second, Delivery::delivered);
 }
 
 }  // namespace

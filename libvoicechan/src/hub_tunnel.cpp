@@ -37,7 +37,9 @@ void Hub::Impl::signal(const Tunnel& tunnel, const TunnelSignal& message) {
 void Hub::Impl::drop_tunnel(SignalingState& signaling) noexcept {
   tunnels_.erase(signaling.tunnel->id);
   signaling.tunnel = nullptr;
-  signaling.receipts = nullptr;  // of what the tunnel brought
+  const auto receipts = std::move(signaling.receipts);  // of what the tunnel brought
+  if (receipts == nullptr) return;
+  for (const SendTicket& ticket : receipts->unwritten) port_->report(ticket, Delivery::gone);
 }
 
 void Hub::Impl::fail_tunnel(State& session, ResumeFailure failure) {
@@ -157,10 +159,11 @@ void Hub::Impl::on_tunnel_delivery(const SendTicket& ticket, Delivery delivery) 
   if (is_taken) out->watch().on_heard();
   if (delivery == Delivery::delivered) {
     if (out->on_written(ticket.receipt)) on_written(*session->second);
-  } else if (delivery == Delivery::gone ||
-             (delivery == Delivery::unknown_peer && ticket.receipt != 0)) {
+  } else if (delivery == Delivery::unknown_peer && ticket.receipt != 0) {
     lose(*session->second);
   }
+  // `gone`: the connection does without the tunnel and has said so; or only its reports are lost,
+  // then its next probe makes up for them.
 }
 
 void Hub::Impl::watch_tunnel(const PeerId& own, const PeerId& other,
