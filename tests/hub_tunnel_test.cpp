@@ -179,10 +179,16 @@ TEST_F(HubTunnelTest, WhatItSaysMeanwhileIsAnswered) {
 
 TEST_F(HubTunnelTest, AHostThatCannotBreakOffHasTheClientJoinAnew) {
   lossy.lose_next(1);
-  say_to_bob(R"(,"n":1)");
+  say_to_bob(R"(,"n":1)");  // the session learns of it first
   EXPECT_THAT(bob.take_news(), ElementsAre(failed("unknown")));
   EXPECT_TRUE(bob.connection->session);
-  system.advance(kWindow);
+  ann.read();
+  EXPECT_THAT(ann.changes, ElementsAre("peer_left"));
+}
+
+TEST_F(HubTunnelTest, AHostThatCannotBreakOffAtAHoleHasTheClientJoinAnew) {
+  say_to_bob_with_a_hole();
+  EXPECT_THAT(bob.take_news(), ElementsAre(from(ann, bob, R"(,"n":0)"), failed("unknown")));
   ann.read();
   EXPECT_THAT(ann.changes, ElementsAre("peer_left"));
 }

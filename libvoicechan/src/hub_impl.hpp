@@ -59,6 +59,7 @@ struct Resumption {
   ResumableTransport transport;
   std::unique_ptr<TunnelTransport> tunnel;  // if the client is connected to another hub
   std::optional<Waiting::iterator> waits;   // until when, if it is not connected
+  std::optional<PeerId> waits_behind;       // then: the tunnel's connection that was cut
 };
 
 /// What a join asks for.

@@ -80,7 +80,11 @@ void Hub::Impl::lose(State& session) noexcept {
   }
   Resumption& resumption = *session.signaling->resumption;
   resumption.transport.disconnect();
-  if (resumption.tunnel != nullptr) resumption.tunnel->send(TunnelSignal{TunnelSignal::Kind::cut});
+  resumption.waits_behind = std::nullopt;
+  if (resumption.tunnel != nullptr) {
+    resumption.tunnel->send(TunnelSignal{TunnelSignal::Kind::cut});
+    resumption.waits_behind = resumption.tunnel->peer();
+  }
   resumption.tunnel = nullptr;
   resumption.waits = waiting_.emplace(kFromNextTick, resumption.key);
   if (session.signaling->receipts == nullptr) return;

@@ -53,10 +53,8 @@ void Hub::Impl::lose_tunnel(State& session) {
 }
 
 void Hub::Impl::cut_tunnel(State& session) {
+  if (!session.transport->break_off()) return lose_tunnel(session);
   drop_tunnel(*session.signaling);
-  if (!session.transport->break_off()) {
-    return refuse_resume(*session.transport, ResumeFailure::unknown);
-  }
   session.handle->state_ = nullptr;
   leave(session);
 }
@@ -106,7 +104,12 @@ Delivery Hub::Impl::take_from_client(State& session, const SendTicket& ticket, c
   if (signal->kind == TunnelSignal::Kind::resume) return resume_from(session, ticket, *signal);
   const bool is_connected =
       resumption.tunnel != nullptr && resumption.tunnel->peer() == ticket.from;
-  if (!is_connected) return Delivery::gone;  // a connection that has been replaced, or was lost
+  if (!is_connected) {  // a connection that has been replaced, or was lost
+    const bool has_left = signal->kind == TunnelSignal::Kind::closed && resumption.waits &&
+                          resumption.waits_behind == ticket.from;
+    if (has_left) leave(session);
+    return Delivery::gone;
+  }
   resumption.tunnel->watch().on_heard();
   if (signal->kind == TunnelSignal::Kind::said) {
     receive(session, FrameKind::text, std::move(signal->text));

@@ -34,9 +34,9 @@ class VOICECHAN_API Transport {
   virtual void on_replaced() noexcept {}
 
   /// The client's session is with another hub and waits for him to resume it over another
-  /// connection, since messages on the way may have been lost. True: the host breaks this one off
-  /// after the call, without a close code, and the `Session` that was behind it is empty. False: it
-  /// cannot; then the client is told that his session is lost.
+  /// connection, since messages on the way may have been lost. True: the host breaks this one off,
+  /// within the call or later, without a close code; the `Session` behind it is emptied right after
+  /// the call. False: it cannot; then the session leaves, and the client is told that it is lost.
   virtual bool break_off() noexcept { return false; }
 
   /// The address in the midst of what `send` reads and writes first, one cache line before it and
