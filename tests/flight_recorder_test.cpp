@@ -151,6 +151,18 @@ TEST_F(FlightRecorderTest, TheOutcomeOfAMessageIsSetWhileItIsKnown) {
   }
 }
 
+TEST_F(FlightRecorderTest, AnOutcomeThatComesLateIsNotTheLast) {
+  const auto number = record("team");
+  const auto settle = [&](Outcome outcome) {
+    recorder.settle(room_name("team"), number, outcome);
+    return recorder.events(room_name("team")).at(0).outcome;
+  };
+  EXPECT_EQ(settle(Outcome::waiting), Outcome::waiting);
+  EXPECT_EQ(settle(Outcome::queued), Outcome::waiting);
+  EXPECT_EQ(settle(Outcome::delivered), Outcome::delivered);
+  EXPECT_EQ(settle(Outcome::waiting), Outcome::delivered);
+}
+
 TEST(FlightRecorderThreadsTest, HubsRecordWhileOthersRead) {
   SettableClock clock;
   FlightRecorderLimits limits;

@@ -55,6 +55,10 @@ class FakeBroker {
     });
     done.get_future().wait();
   }
+  /// Lets a message come, and what its receiver says to it.
+  void settle() {
+    for (int hop = 0; hop < 10; ++hop) call([] {});
+  }
   /// When a gateway wants its next turn. On the broker's thread.
   void turn_at(Gateway& gateway, MonotonicTime time) { turns_[&gateway] = time; }
   void forget(Gateway& gateway) { turns_.erase(&gateway); }
@@ -172,6 +176,8 @@ class FakeNode {
   void set_bus_reachable(bool is_reachable) {
     broker_->call([&] { bus_->set_reachable(is_reachable); });
   }
+  /// Of the broker's thread.
+  FakeBus& bus() { return *bus_; }
 
  private:
   void turn() {

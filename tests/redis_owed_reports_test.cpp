@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <set>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -91,35 +92,111 @@ TEST_F(RedisOwedReportsTest, OfTooManyTheNodeIsToldThatSomeAreLost) {
   EXPECT_EQ(say(true), Receipts{OwedReports::kMaxReports + 1});
 }
 
-TEST(RedisOwedReportsOnABusTest, TheyComeWhenItIsBack) {
-  FakeBroker broker;
-  FakeNode near(broker, 0x1111);
-  FakeNode far(broker, kFar);
-  BackplaneTestHub sender(near.backplane);
-  BackplaneTestHub receiver(far.backplane);
-  receiver.answer = Delivery::queued;
-  constexpr std::uint64_t kCount = 600;  // more than are said at once
-  SendTicket ticket{sender.make_peer(), receiver.make_peer()};
-  for (ticket.receipt = 1; ticket.receipt <= kCount; ++ticket.receipt) sender.send(ticket, "x");
-  sender.port->flush();
-  receiver.run_until([&] { return receiver.received.size() == kCount; });
-  sender.run_until([&] { return sender.deliveries.size() == kCount; });
+TEST_F(RedisOwedReportsTest, WhatIsToBeSaidToOneWhoIsOwedSomethingComesBehindIt) {
+  const DeliveryMessage report{ticket(3), Delivery::delivered};
+  EXPECT_FALSE(owed.append(kFar, report, now)) << "nothing is owed";
+  add(1);
+  add(2);
+  EXPECT_TRUE(owed.append(kFar, report, now));
+  owed.retry_now();
+  EXPECT_EQ(say(true), Receipts{1});
+  EXPECT_EQ(say(true), (Receipts{2, 3}));
+  EXPECT_FALSE(owed.append(kFar, report, now));
+}
 
-  far.set_bus_reachable(false);
-  for (const auto& each : receiver.received) {
-    receiver.port->report(each.first, Delivery::delivered);
+TEST_F(RedisOwedReportsTest, APeerThatIsWaitedForIsForSoMuchLess) {
+  DeliveryMessage report{ticket(1), Delivery::waiting};
+  report.ticket.waits_for = std::chrono::seconds(30);
+  owed.add(kFar, report, now);
+  const auto time_left = [&] {
+    now += std::chrono::seconds(20);
+    const auto due = owed.take_due(now);
+    if (due.size() != 1) return std::chrono::milliseconds(-1);
+    owed.on_published(kFar, due[0].body, false, now);
+    return std::get<DeliveryMessage>(due[0].body).ticket.waits_for;
+  };
+  EXPECT_EQ(time_left(), std::chrono::seconds(10));
+  EXPECT_EQ(time_left(), std::chrono::seconds(0));
+}
+
+/// A node whose peers have been sent messages of another one's, and have not read them.
+class RedisOwedReportsOnABusTest : public ::testing::Test {
+ protected:
+  void send(std::uint64_t count) {
+    SendTicket out{sender.make_peer(), receiver.make_peer()};
+    for (out.receipt = 1; out.receipt <= count; ++out.receipt) sender.send(out, "x");
+    sender.port->flush();
+    receiver.run_until([&] { return receiver.received.size() == count; });
+    sender.run_until([&] { return sender.deliveries.size() == count; });
+    sender.deliveries.clear();
   }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-  while (std::chrono::steady_clock::now() < deadline) sender.port->poll();
-  EXPECT_EQ(sender.deliveries.size(), kCount) << "the bus is away";
+  void report(std::uint64_t receipt) {
+    receiver.port->report(receiver.received.at(receipt - 1).first, Delivery::delivered);
+  }
+  /// What is reported until there have been so many.
+  std::vector<std::pair<std::uint64_t, Delivery>> reports(std::size_t count) {
+    sender.run_until([&] { return sender.deliveries.size() >= count; });
+    std::vector<std::pair<std::uint64_t, Delivery>> result;
+    for (const auto& each : sender.deliveries) {
+      result.emplace_back(each.first.receipt, each.second);
+    }
+    return result;
+  }
+  std::size_t reported_by_now() {
+    broker.settle();
+    sender.port->poll();
+    return sender.deliveries.size();
+  }
+
+  FakeBroker broker;
+  FakeNode near{broker, 0x1111};
+  FakeNode far{broker, kFar};
+  BackplaneTestHub sender{near.backplane};
+  BackplaneTestHub receiver{far.backplane};
+};
+
+TEST_F(RedisOwedReportsOnABusTest, TheyComeWhenItIsBack) {
+  constexpr std::uint64_t kCount = 600;  // more than are said at once
+  send(kCount);
+  far.set_bus_reachable(false);
+  for (std::uint64_t i = 1; i <= kCount; ++i) report(i);
+  EXPECT_EQ(reported_by_now(), 0u) << "the bus is away";
   far.set_bus_reachable(true);
-  sender.run_until([&] { return sender.deliveries.size() == 2 * kCount; });
   std::set<std::uint64_t> receipts;
-  for (auto each = sender.deliveries.begin() + kCount; each != sender.deliveries.end(); ++each) {
-    EXPECT_EQ(each->second, Delivery::delivered);
-    receipts.insert(each->first.receipt);
+  for (const auto& [receipt, delivery] : reports(kCount)) {
+    EXPECT_EQ(delivery, Delivery::delivered);
+    receipts.insert(receipt);
   }
   EXPECT_EQ(receipts.size(), kCount);
+}
+
+TEST_F(RedisOwedReportsOnABusTest, NewerOnesComeBehindThem) {
+  send(4);
+  far.set_bus_reachable(false);
+  for (std::uint64_t i = 1; i <= 3; ++i) report(i);
+  EXPECT_EQ(reported_by_now(), 0u);
+  broker.call([&] {
+    far.bus().set_reachable(true);
+    report(4);
+  });
+  std::vector<std::uint64_t> order;
+  for (const auto& each : reports(4)) order.push_back(each.first);
+  EXPECT_EQ(order, (std::vector<std::uint64_t>{1, 2, 3, 4}));
+}
+
+TEST_F(RedisOwedReportsOnABusTest, OfTooManyThoseThatAreLostAreGone) {
+  constexpr std::uint64_t kCount = OwedReports::kMaxReports + 1;
+  send(kCount);
+  far.set_bus_reachable(false);
+  for (std::uint64_t i = 1; i <= kCount; ++i) report(i);
+  EXPECT_EQ(reported_by_now(), 0u);
+  far.set_bus_reachable(true);
+  std::set<std::uint64_t> gone;
+  for (const auto& [receipt, delivery] : reports(kCount + 1)) {
+    if (delivery == Delivery::gone) gone.insert(receipt);
+  }
+  EXPECT_EQ(gone.size(), kCount);
+  EXPECT_EQ(sender.deliveries.back().second, Delivery::delivered) << "that one was kept";
 }
 
 TEST(RedisAwayMessagesTest, WhatWillNotBeReportedIsGone) {

@@ -4,6 +4,29 @@
 #include <utility>
 
 namespace voicechan {
+namespace {
+
+/// What is known of a message does not become less: its reports may overtake each other.
+int rank_of(FlightEvent::Outcome outcome) {
+  switch (outcome) {
+    case FlightEvent::Outcome::open:
+      return 0;
+    case FlightEvent::Outcome::held:
+      return 1;
+    case FlightEvent::Outcome::queued:
+      return 2;
+    case FlightEvent::Outcome::waiting:
+      return 3;
+    case FlightEvent::Outcome::delivered:
+    case FlightEvent::Outcome::gone:
+    case FlightEvent::Outcome::unknown:
+    case FlightEvent::Outcome::busy:
+      break;
+  }
+  return 4;
+}
+
+}  // namespace
 
 std::string_view to_string(FlightEvent::Kind kind) noexcept {
   switch (kind) {
@@ -92,9 +115,7 @@ void FlightRecorder::settle(const RoomName& name, std::uint64_t number,
       std::lower_bound(events.begin(), events.end(), number,
                        [](const FlightEvent& each, std::uint64_t n) { return each.number < n; });
   if (event == events.end() || event->number != number) return;
-  const bool is_settled =
-      event->outcome != FlightEvent::Outcome::open && event->outcome != FlightEvent::Outcome::held;
-  if (outcome != FlightEvent::Outcome::queued || !is_settled) event->outcome = outcome;
+  if (rank_of(outcome) >= rank_of(event->outcome)) event->outcome = outcome;
 }
 
 std::vector<FlightEvent> FlightRecorder::events(const RoomName& name) {

@@ -106,6 +106,7 @@ void Gateway::on_delivery(const SendTicket& ticket, Delivery delivery) noexcept 
 }
 
 void Gateway::say_report(std::uint64_t node, const DeliveryMessage& message) {
+  if (owed_.append(node, message, context_.now)) return;
   publish_to(
       node, 0, message,
       [self = std::weak_ptr<Gateway*>(self_), node, message](std::optional<std::size_t> receivers) {

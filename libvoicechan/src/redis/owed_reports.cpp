@@ -7,9 +7,16 @@ namespace voicechan::redis {
 
 void OwedReports::add(std::uint64_t node, const DeliveryMessage& report, MonotonicTime now) {
   Node& owed = nodes_[node];
-  keep(owed, report);
+  keep(owed, report, now);
   owed.is_doubtful = true;
   if (owed.under_way == 0) schedule(owed, now + kRetryTime);
+}
+
+bool OwedReports::append(std::uint64_t node, const DeliveryMessage& report, MonotonicTime now) {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return false;
+  keep(found->second, report, now);
+  return true;
 }
 
 void OwedReports::on_published(std::uint64_t node, const Body& body, bool is_passed_on,
@@ -21,7 +28,7 @@ void OwedReports::on_published(std::uint64_t node, const Body& body, bool is_pas
   owed.is_doubtful = !is_passed_on;
   if (!is_passed_on) {
     if (const auto* report = std::get_if<DeliveryMessage>(&body)) {
-      keep(owed, *report);
+      keep(owed, *report, now);
     } else {
       owed.has_lost_some = true;
     }
@@ -55,20 +62,29 @@ std::vector<OwedReports::Due> OwedReports::take_due(MonotonicTime now) {
       ++owed.under_way;
     }
     while (owed.under_way < most && !owed.reports.empty()) {
-      due.push_back({id, owed.reports.front()});
-      owed.reports.pop_front();
+      due.push_back({id, take_front(owed, now)});
       ++owed.under_way;
     }
   }
   return due;
 }
 
-void OwedReports::keep(Node& node, const DeliveryMessage& report) {
+void OwedReports::keep(Node& node, const DeliveryMessage& report, MonotonicTime now) {
   if (node.reports.size() >= kMaxReports) {
     node.reports.clear();
     node.has_lost_some = true;
   }
-  node.reports.push_back(report);
+  node.reports.push_back({report, now});
+}
+
+DeliveryMessage OwedReports::take_front(Node& node, MonotonicTime now) {
+  const Owed& owed = node.reports.front();
+  DeliveryMessage report = owed.report;
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - owed.since);
+  report.ticket.waits_for =
+      std::max(report.ticket.waits_for - age, std::chrono::milliseconds::zero());
+  node.reports.pop_front();
+  return report;
 }
 
 void OwedReports::schedule(Node& node, MonotonicTime time) {

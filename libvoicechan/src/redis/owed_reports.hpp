@@ -14,13 +14,13 @@
 namespace voicechan::redis {
 
 /// What became of messages of other nodes' peers, that the bus has not passed on to those nodes:
-/// each is said again until it has been, or the node is gone. If a node is owed too many, it is
-/// told only that. A state machine without I/O. One thread at a time.
+/// each is said again until it has been, or the node is gone. Of too many the older ones are
+/// dropped, and the node is told that some are. A state machine without I/O. One thread at a time.
 class OwedReports {
  public:
-  /// So many for one node; each takes 100 bytes.
+  /// So many for one node; each takes some 100 bytes.
   static constexpr std::size_t kMaxReports = 16'384;
-  /// So many are said at once: the bus takes 256 KiB.
+  /// So many are said at once: a small part of the 64 MiB that may wait before the bus.
   static constexpr std::size_t kMaxAtOnce = 256;
   /// A node that could not be told is tried again after this time.
   static constexpr std::chrono::milliseconds kRetryTime{1000};
@@ -33,6 +33,10 @@ class OwedReports {
 
   /// The bus has not passed on a report.
   void add(std::uint64_t node, const DeliveryMessage& report, MonotonicTime now);
+
+  /// A report that has not been said: if the node is owed others, it comes behind them. False: it
+  /// is owed nothing.
+  [[nodiscard]] bool append(std::uint64_t node, const DeliveryMessage& report, MonotonicTime now);
 
   /// What became of one of those that were due.
   void on_published(std::uint64_t node, const Body& body, bool is_passed_on, MonotonicTime now);
@@ -51,8 +55,12 @@ class OwedReports {
   MonotonicTime next_due() const noexcept { return next_due_; }
 
  private:
+  struct Owed {
+    DeliveryMessage report;
+    MonotonicTime since;  // when its `waits_for` was true
+  };
   struct Node {
-    std::deque<DeliveryMessage> reports;
+    std::deque<Owed> reports;
     bool has_lost_some = false;  // the node is to be told so, before all else
     std::size_t under_way = 0;
     bool is_doubtful =
@@ -60,7 +68,8 @@ class OwedReports {
     MonotonicTime due_at = MonotonicTime::max();
   };
 
-  void keep(Node& node, const DeliveryMessage& report);
+  void keep(Node& node, const DeliveryMessage& report, MonotonicTime now);
+  static DeliveryMessage take_front(Node& node, MonotonicTime now);
   void schedule(Node& node, MonotonicTime time);
 
   std::map<std::uint64_t, Node> nodes_;
