@@ -199,6 +199,15 @@ TEST_F(RedisOwedReportsOnABusTest, OfTooManyThoseThatAreLostAreGone) {
   EXPECT_EQ(sender.deliveries.back().second, Delivery::delivered) << "that one was kept";
 }
 
+TEST_F(RedisOwedReportsOnABusTest, ANodeThatWasTakenForDeadHearsOfNone) {
+  send(3);
+  broker.call([&] { far.backplane.gateway().drop_node(0x1111); });
+  EXPECT_EQ(reported_by_now(), 0u);
+  broker.call([&] { near.backplane.gateway().take_epoch(1); });
+  for (const auto& each : reports(3)) EXPECT_EQ(each.second, Delivery::gone);
+  EXPECT_EQ(reported_by_now(), 3u) << "each once";
+}
+
 TEST(RedisAwayMessagesTest, WhatWillNotBeReportedIsGone) {
   AwayMessages away;
   const MonotonicTime now{std::chrono::hours(1)};
@@ -220,6 +229,34 @@ TEST(RedisAwayMessagesTest, WhatWillNotBeReportedIsGone) {
   EXPECT_TRUE(away.on_delivery(kFar, unanswered, {tickets[0], Delivery::delivered}))
       << "it may still be answered";
   EXPECT_TRUE(away.drop_reported(kFar).empty());
+}
+
+TEST(RedisAwayMessagesTest, NothingIsKeptOfWhatHasBeenReported) {
+  AwayMessages away;
+  const MonotonicTime now{std::chrono::hours(1)};
+  SendTicket out{PeerId({0x1111, 1}, {1}), PeerId({kFar, 1}, {3}), 7};
+  EXPECT_TRUE(away.on_delivery(kFar, away.add(out, now), {out, Delivery::queued}));
+  std::set<std::uint64_t> nodes;
+  away.add_nodes(nodes);
+  EXPECT_EQ(nodes, std::set<std::uint64_t>{kFar});
+  EXPECT_TRUE(away.on_delivery(kFar, 0, {out, Delivery::gone}));
+  nodes.clear();
+  away.add_nodes(nodes);
+  EXPECT_EQ(nodes, std::set<std::uint64_t>{});
+}
+
+TEST(RedisAwayMessagesTest, WhatIsWaitedForIsTheLastOfItsNumber) {
+  AwayMessages away;
+  const MonotonicTime now{std::chrono::hours(1)};
+  const PeerId key({0x1111, 1}, {1});
+  for (const std::uint8_t connection : {std::uint8_t{3}, std::uint8_t{4}}) {
+    const SendTicket out{key, PeerId({kFar, 1}, {connection}), 1};
+    EXPECT_TRUE(away.on_delivery(kFar, away.add(out, now), {out, Delivery::queued}));
+  }
+  const auto outcomes = away.drop_reported();
+  ASSERT_EQ(outcomes.size(), 1u);
+  EXPECT_EQ(outcomes[0].ticket.to, PeerId({kFar, 1}, {4}));
+  EXPECT_TRUE(away.drop_reported().empty());
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ std::optional<AwayMessages::Outcome> AwayMessages::on_delivery(std::uint64_t nod
     const bool is_open =
         message.delivery == Delivery::queued || message.delivery == Delivery::waiting;
     if (ticket.receipt != 0 && is_open && is_answer) {
-      found->second.reported.emplace(receipt_key(ticket), ticket);
+      found->second.reported.insert_or_assign(receipt_key(ticket), ticket);
     } else if (!is_open) {
       found->second.reported.erase(receipt_key(ticket));
     }
@@ -71,9 +71,7 @@ std::vector<AwayMessages::Outcome> AwayMessages::drop_node(std::uint64_t node) {
   for (const auto& each : found->second.unanswered) {
     outcomes.push_back({each.second.ticket, Delivery::unknown_peer});
   }
-  for (const auto& each : found->second.reported) {
-    outcomes.push_back({each.second, Delivery::gone});
-  }
+  take_reported(found->second, outcomes);
   nodes_.erase(found);
   return outcomes;
 }
@@ -82,11 +80,18 @@ std::vector<AwayMessages::Outcome> AwayMessages::drop_reported(std::uint64_t nod
   std::vector<Outcome> outcomes;
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) return outcomes;
-  for (const auto& each : found->second.reported) {
-    outcomes.push_back({each.second, Delivery::gone});
-  }
-  found->second.reported.clear();
+  take_reported(found->second, outcomes);
   drop_if_idle(node);
+  return outcomes;
+}
+
+std::vector<AwayMessages::Outcome> AwayMessages::drop_reported() {
+  std::vector<Outcome> outcomes;
+  for (auto next = nodes_.begin(); next != nodes_.end();) {
+    auto& [id, node] = *next++;
+    take_reported(node, outcomes);
+    drop_if_idle(id);
+  }
   return outcomes;
 }
 
@@ -110,6 +115,11 @@ AwayMessages::Due AwayMessages::tick(MonotonicTime now) {
     drop_if_idle(id);
   }
   return due;
+}
+
+void AwayMessages::take_reported(Node& node, std::vector<Outcome>& outcomes) {
+  for (const auto& each : node.reported) outcomes.push_back({each.second, Delivery::gone});
+  node.reported.clear();
 }
 
 /// Nothing to ask for: the next message is probed as the first one.

@@ -48,6 +48,8 @@ class AwayMessages {
   std::vector<Outcome> drop_node(std::uint64_t node);
   /// What the other node was to report, it will not.
   std::vector<Outcome> drop_reported(std::uint64_t node);
+  /// The same of all nodes: they took this one for dead and have forgotten what they owed it.
+  std::vector<Outcome> drop_reported();
 
   void add_nodes(std::set<std::uint64_t>& nodes) const {
     for (const auto& each : nodes_) nodes.insert(each.first);
@@ -68,6 +70,7 @@ class AwayMessages {
     std::chrono::milliseconds probe_time = kProbeTime;
   };
 
+  static void take_reported(Node& node, std::vector<Outcome>& outcomes);
   static void settle_probe(Node& node);
   void drop_if_idle(std::uint64_t id);
 

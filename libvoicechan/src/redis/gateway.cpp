@@ -348,6 +348,7 @@ void Gateway::take_epoch(std::uint16_t epoch) {
   context_.update_time();
   context_.origin = make_origin(node_of(context_.origin), epoch);
   for (const auto& each : groups_) ask_later(*each.second);  // until then it has its old one
+  report(away_.drop_reported());
 }
 
 void Gateway::drop_node(std::uint64_t node) {
