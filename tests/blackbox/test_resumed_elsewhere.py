@@ -4,16 +4,19 @@ that server or the bus goes; and receipts that the bus did not pass on."""
 
 import asyncio
 import json
+import signal
 import time
 import unittest
 
 import websockets
 
-from harness import OP_TEXT, SCALE, SIGNALING, in_time, within
+from harness import OP_TEXT, SCALE, SIGNALING, eventually, in_time, within
 from test_redis_bus import BusCase
 from test_resume import Peer, reset
 
-PROBE = 5  # seconds; the connection's server asks so often whether the session is there
+# Seconds: the connection's server asks so often whether the session is there, and how long after
+# its last answer it gives it up.
+PROBE, GIVEN_UP = 5, 13
 
 
 class ElsewhereCase(BusCase):
@@ -50,6 +53,19 @@ class ElsewhereCase(BusCase):
 
     async def say(self, sender, receiver, number, **members):
         await sender.send("note", to=receiver.id, msg_id=number, **members)
+
+    async def until_reached(self, sender, receiver):
+        async def is_reached():
+            await self.say(sender, receiver, "?")
+            return (await self.until_type(sender, "receipt"))["status"] == "delivered"
+        await eventually(is_reached, "the servers reach each other")
+
+    async def goes_on(self, ann, bob):
+        """What is said either way comes, on the connection that is there."""
+        await self.say(bob, ann, 1)
+        self.assertEqual((await self.until_type(ann, "note"))["msg_id"], 1)
+        await self.say(ann, bob, 2)
+        self.assertEqual((await self.until_type(bob, "note"))["msg_id"], 2)
 
     async def without_bus(self, seconds):
         for bus in self.buses:
@@ -88,6 +104,24 @@ class ResumedElsewhereTest(ElsewhereCase):
         self.assertEqual((await self.until_type(bob, "receipt"))["status"], "delivered")
 
     @within(60)
+    async def test_a_silent_client_outlasts_an_outage_of_the_bus(self):
+        ann, bob = await self.moved()
+        watch = await self.peer(self.bob, self.b)
+        await self.without_bus(PROBE + 0.3)  # so that it is asked for in vain
+        await self.until_reached(bob, watch)
+        await self.goes_on(ann, bob)
+
+    @within(60)
+    async def test_a_silent_client_outlasts_a_pause_of_the_sessions_server(self):
+        ann, bob = await self.moved()
+        await asyncio.sleep(PROBE / 2)
+        self.a.signal(signal.SIGSTOP)
+        self.addCleanup(self.a.signal, signal.SIGCONT)
+        await asyncio.sleep(PROBE)  # half of it after it was asked for: too long for an answer
+        self.a.signal(signal.SIGCONT)
+        await self.goes_on(ann, bob)
+
+    @within(60)
     async def test_what_the_client_says_while_the_bus_is_away_is_answered(self):
         ann, _ = await self.moved()
         for bus in self.buses:
@@ -103,7 +137,7 @@ class ResumedElsewhereTest(ElsewhereCase):
     async def test_if_the_server_of_the_session_dies_the_client_is_told(self):
         ann, _ = await self.moved()
         self.a.kill()
-        answer = await ann.next(PROBE + 4)
+        answer = await ann.next(GIVEN_UP + 1)
         self.assertEqual(answer, {"type": "resume_failed", "reason": "unknown"})
         await self.joins_anew(ann)
         self.a = self.serve_joined()

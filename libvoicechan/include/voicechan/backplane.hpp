@@ -23,7 +23,8 @@ enum class Delivery {
   queued,
   /// The peer's transport has handed it to the network.
   delivered,
-  /// The peer left before that.
+  /// The peer left before that; or its process is lost, or was out of reach, and nothing more will
+  /// be known.
   gone,
   /// No such peer is connected.
   unknown_peer,
@@ -38,7 +39,8 @@ enum class Delivery {
 struct SendTicket {
   PeerId from;
   PeerId to;
-  /// The sending hub's number for a message whose delivery is to be reported; 0: not wanted.
+  /// The sending hub's number for a message whose delivery is to be reported; 0: not wanted. If a
+  /// session's client is connected to another hub, it counts what that one is to tell him.
   std::uint64_t receipt = 0;
   /// The message's number in the sending hub's `FlightRecorder`; 0: it is in none.
   std::uint64_t flight = 0;
