@@ -185,7 +185,7 @@ class MirrorNet {
   void publish(std::size_t from, Message message, std::uint64_t token) {
     std::optional<std::size_t> receivers;
     if (links_[from].can_publish) {
-      receivers = 0;
+      receivers = strangers;
       for (std::size_t i = 0; i < nodes.size(); ++i) {
         if (!links_[i].is_up) continue;
         ++*receivers;
@@ -293,6 +293,7 @@ class MirrorNet {
   }
 
   int loss_percent;
+  std::size_t strangers = 0;  // who are counted as receivers, and never say anything
   std::vector<std::unique_ptr<MirrorNode>> nodes;
   MonotonicTime now{};
 

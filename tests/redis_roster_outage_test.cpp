@@ -168,6 +168,29 @@ TEST(RedisRosterOutageTest, ANodeThatAlwaysAnswersLateIsKnownAndNotAskedForGood)
   }
 }
 
+/// Somebody's last words, held back until he has answered, are of no use any more when he has come
+/// anew, and nothing to ask about.
+TEST(RedisRosterOutageTest, WordsOfANodeThatHasBegunAnewAreNotAskedAboutForGood) {
+  MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 3});
+  net.subscribe(1);
+  net.subscribe(2);
+  net.run(milliseconds(20));
+  net.enter(1);
+  net.enter(2);
+  net.run(milliseconds(50));
+  net.set_slowness(1, milliseconds(700));
+  net.set_slowness(2, milliseconds(1000));
+  net.subscribe(0);
+  net.run(milliseconds(100));
+  net.unsubscribe(1);  // it leaves, before its answer has come
+  net.run(milliseconds(300));
+  net.set_slowness(1, {});
+  net.open(1);
+  net.run(seconds(60));
+  EXPECT_LT(net.nodes[0]->questions, 8u);
+  net.expect_the_truth();
+}
+
 /// A newcomer is to call those who were there, so that he must know of them.
 TEST(RedisRosterOutageTest, ANewcomerOfAFreshNodeFindsAlsoThoseOfASlowOne) {
   MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 2});

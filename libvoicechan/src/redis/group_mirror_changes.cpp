@@ -14,11 +14,13 @@ std::int32_t distance(std::uint32_t a, std::uint32_t b) noexcept {
   return static_cast<std::int32_t>(a - b);
 }
 
-/// Whether `a` is `b` or came not long before it. Otherwise the node has begun anew, from a random
-/// number.
+/// A number that is further away is one of a node that has begun anew, from a random one.
+constexpr std::int32_t kMaxStep = 65536;
+
+/// Whether `a` is `b` or came not long before it.
 bool is_past(std::uint32_t a, std::uint32_t b) noexcept {
   const std::int32_t step = distance(a, b);
-  return step <= 0 && step > -65536;
+  return step <= 0 && step > -kMaxStep;
 }
 
 }  // namespace
@@ -87,9 +89,12 @@ void GroupMirror::apply_change(std::uint64_t id, Node& node, const Message& mess
   }
   const std::uint32_t sequence = message.envelope.sequence;
   if (node.is_known && is_past(sequence, node.sequence)) return;
-  if (!node.is_known || distance(sequence, node.sequence) != 1) {
+  const std::int32_t step = distance(sequence, node.sequence);
+  if (!node.is_known || step != 1) {
     if (node.is_confirmed) doubt(now);
-    question_.held.push(message);  // it may belong behind an answer that is on its way
+    // It may belong behind an answer that is on its way; not if it has another numbering, which may
+    // be an earlier one and would be doubted again each time that it is looked at.
+    if (!node.is_known || (step > 0 && step < kMaxStep)) question_.held.push(message);
     return;
   }
   node.sequence = sequence;
