@@ -309,6 +309,32 @@ TEST_P(RedisRosterChaosTest, WhenItIsOverAllRostersAreTrueAndInOneOrder) {
   }
 }
 
+/// One node is always slow, a stranger is counted and never answers, messages are lost and nodes come
+/// and go: who asks has not been answered by all, and waits before it asks again.
+TEST_P(RedisRosterChaosTest, WhileNotAllAnswerFewQuestionsAreAsked) {
+  for (const GroupKind kind : kKinds) {
+    MirrorNet net(GetParam(), {kind, 3, milliseconds(5), 4});
+    net.strangers = 1;
+    net.set_slowness(0, milliseconds(1500));
+    const std::size_t count = net.nodes.size();
+    for (std::size_t i = 0; i < count; ++i) net.subscribe(i);
+    for (int step = 0; step < 1200; ++step) {
+      const std::size_t i = net.pick(count);
+      if (!net.is_open(i)) {
+        net.open(i);
+      } else if (net.happens(1)) {
+        net.unsubscribe(i);
+      } else {
+        net.change(i);
+      }
+      net.run(milliseconds(50));
+    }
+    for (const auto& node : net.nodes) {
+      EXPECT_LE(node->questions, 8 + 4 * node->opened) << "in a minute";
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, RedisRosterChaosTest, ::testing::Range(1u, 31u));
 
 }  // namespace

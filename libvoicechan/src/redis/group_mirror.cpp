@@ -150,7 +150,7 @@ MonotonicTime GroupMirror::tick(MonotonicTime now) {
     repeat_at_ = kNever;
     if (!is_certain()) publish_question(now);
   }
-  if (phase_ == Phase::live && ask_at_ <= now) publish_question(now);
+  if (phase_ == Phase::live && doubt_due() <= now) publish_question(now);
   tick_entries(now);
   tick_digest(now);
   if (ready_by_ <= now) {
@@ -163,7 +163,7 @@ MonotonicTime GroupMirror::tick(MonotonicTime now) {
 MonotonicTime GroupMirror::next_due(MonotonicTime now) const {
   MonotonicTime next = ready_by_;
   if (phase_ == Phase::asking) next = std::min(next, question_.deadline);
-  if (phase_ == Phase::live) next = std::min({next, ask_at_, repeat_at_, digest_at_});
+  if (phase_ == Phase::live) next = std::min({next, doubt_due(), repeat_at_, digest_at_});
   for (const std::string& key : order_) {
     const Own& own = own_.at(key);
     next = std::min({next, own.give_up, own.echo_due});

@@ -78,7 +78,7 @@ class GroupMirror {
   /// A peer's entry is not held up longer, whatever the bus does.
   static constexpr std::chrono::milliseconds kEntryTime{900};
   static constexpr std::chrono::milliseconds kEchoTime{300};
-  /// Between two questions, if the last one was answered; else the patience, which doubles.
+  /// From one question to the next, if all have answered it; else the patience, which doubles.
   static constexpr std::chrono::milliseconds kDoubtTime{100};
   static constexpr std::chrono::milliseconds kPatience{1000};
   static constexpr std::chrono::milliseconds kMaxPatience{8000};
@@ -205,6 +205,7 @@ class GroupMirror {
   void nobody_listens();
   void on_digest_published(std::optional<std::size_t> receivers, MonotonicTime now);
   void doubt(MonotonicTime now);
+  MonotonicTime doubt_due() const noexcept;
   void ask_again_if_uncertain(MonotonicTime now);
   bool is_waiting_for_late(MonotonicTime now) const noexcept;
 
@@ -223,7 +224,7 @@ class GroupMirror {
   Phase phase_ = Phase::closed;
   Question question_;  // the last one
   MonotonicTime asked_at_{};
-  MonotonicTime ask_at_ = MonotonicTime::max();     // there is something to ask about
+  bool is_in_doubt_ = false;                        // there is something to ask about
   MonotonicTime repeat_at_ = MonotonicTime::max();  // if it is still uncertain then
   MonotonicTime ready_by_ = MonotonicTime::max();
   std::chrono::milliseconds patience_ = kPatience;

@@ -20,7 +20,7 @@ void GroupMirror::ask(MonotonicTime now) {
 
 void GroupMirror::publish_question(MonotonicTime now) {
   if (phase_ == Phase::closed) ready_by_ = now + kEntryTime;
-  ask_at_ = kNever;
+  is_in_doubt_ = false;
   repeat_at_ = kNever;
   asked_at_ = now;
   phase_ = Phase::asking;
@@ -199,9 +199,13 @@ void GroupMirror::ask_again_if_uncertain(MonotonicTime now) {
 /// Something is known to be missing, here or elsewhere.
 void GroupMirror::doubt(MonotonicTime now) {
   if (phase_ == Phase::closed) return;
-  const MonotonicTime soonest = asked_at_ + kDoubtTime;
-  if (soonest <= now && phase_ == Phase::live) return publish_question(now);
-  ask_at_ = std::min(ask_at_, soonest);
+  is_in_doubt_ = true;
+  if (phase_ == Phase::live && doubt_due() <= now) publish_question(now);
+}
+
+MonotonicTime GroupMirror::doubt_due() const noexcept {
+  if (!is_in_doubt_) return kNever;
+  return asked_at_ + (is_settled() ? kDoubtTime : patience_);
 }
 
 std::uint64_t GroupMirror::hash_of(const MemberRecord& member) {
