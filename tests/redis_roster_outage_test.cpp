@@ -95,6 +95,19 @@ TEST(RedisRosterOutageTest, AQuestionThatIsRefusedIsRepeatedUntilItIsNot) {
   EXPECT_EQ(net.nodes[1]->questions, enough);
 }
 
+TEST(RedisRosterOutageTest, WhatTheBusRefusesIsNotSaidEveryOtherSecond) {
+  MirrorNet net(1, {GroupKind::voice, 0, milliseconds(2), 2});
+  net.subscribe(0);
+  net.subscribe(1);
+  net.enter(1);
+  net.run(seconds(10));
+  net.set_can_publish(1, false);
+  const std::size_t published = net.nodes[1]->published;
+  net.run(seconds(300));
+  EXPECT_LT(net.nodes[1]->published - published, 10u);
+  EXPECT_EQ(net.nodes[0]->roster.size(), 1u);
+}
+
 /// The answer to what became of a node may be lost as well.
 TEST(RedisRosterOutageTest, ANodeThatLeftUnheardIsNoGhostForGood) {
   for (unsigned seed = 1; seed < 20; ++seed) {

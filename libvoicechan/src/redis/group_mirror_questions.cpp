@@ -120,11 +120,7 @@ void GroupMirror::nobody_listens() {
 /// this node finds out by their number that one of them is not there, or not known, or not thought
 /// to listen.
 void GroupMirror::on_digest_published(std::optional<std::size_t> receivers, MonotonicTime now) {
-  if (!receivers) {
-    digests_due_ = std::max(digests_due_, 1);
-    digest_at_ = now + kMaxPatience;
-    return;
-  }
+  if (!receivers) return;  // whoever cannot publish asks when he can again
   if (*receivers <= 1) nobody_listens();
   const bool is_expected = *receivers == nodes_.size() + 1 && listeners_ == nodes_.size();
   if (phase_ != Phase::live || is_expected) return;
