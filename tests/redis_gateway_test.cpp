@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backplane_test_hub.hpp"
 #include "fake_transport.hpp"
 #include "redis/bus.hpp"
 #include "redis/envelope.hpp"
@@ -45,8 +46,9 @@ class FailingBus final : public Bus {
       later_.push_back([=] { listener_->on_message(name, bytes); });
     }
     if (fate == Fate::silence || !done) return;
-    const auto receivers =
-        fate == Fate::heard ? std::optional<std::size_t>(is_heard ? 1 : 0) : std::nullopt;
+    const auto receivers = fate == Fate::heard
+                               ? std::optional<std::size_t>((is_heard ? 1 : 0) + strangers)
+                               : std::nullopt;
     later_.push_back([done = std::move(done), receivers] { done(receivers); });
   }
   bool is_reachable() const noexcept override { return true; }
@@ -56,6 +58,7 @@ class FailingBus final : public Bus {
   }
 
   Fate fate = Fate::silence;
+  std::size_t strangers = 0;           // who hear all, and say nothing
   std::vector<std::string> published;  // topics
 
  private:
@@ -193,6 +196,23 @@ TEST_F(RedisGatewayTest, WhoComesBackWithinTwoSecondsFindsTheGroupAsItWas) {
   EXPECT_EQ(published_to("signaling_team"), 1u) << "the first question";
   run(milliseconds(500));
   EXPECT_EQ(backplane.gateway().counts().groups, 0u);
+}
+
+TEST_F(RedisGatewayTest, ManyGroupsThatAskAgainTakeTurns) {
+  bus.fate = FailingBus::Fate::heard;
+  bus.strangers = 1;
+  BackplaneTestHub groups(backplane);
+  const std::size_t count = 2 * Gateway::kMaxQuestions + 1;
+  for (std::size_t i = 0; i < count; ++i) groups.subscribe("voice_" + std::to_string(i));
+  groups.port->flush();
+  run(milliseconds(1000));
+  ASSERT_EQ(bus.published.size(), count) << "the first questions";
+  for (int i = 0; i < 100; ++i) {
+    const std::size_t before = bus.published.size();
+    run(milliseconds(10));
+    EXPECT_LE(bus.published.size() - before, Gateway::kMaxQuestions);
+  }
+  EXPECT_EQ(bus.published.size(), 2 * count);
 }
 
 }  // namespace

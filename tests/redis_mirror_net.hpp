@@ -230,6 +230,7 @@ class MirrorNet {
       for (auto& node : nodes) {
         if (!node->mirror) continue;
         EXPECT_GT(node->mirror->tick(now), now) << "it would never sleep";
+        if (node->mirror->is_repeat_due()) node->mirror->repeat(now);
       }
       now += milliseconds(1);
     }

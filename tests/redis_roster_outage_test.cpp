@@ -95,6 +95,44 @@ TEST(RedisRosterOutageTest, AQuestionThatIsRefusedIsRepeatedUntilItIsNot) {
   EXPECT_EQ(net.nodes[1]->questions, enough);
 }
 
+/// Somebody who looks at the bus, as by `redis-cli psubscribe`.
+TEST(RedisRosterOutageTest, AReceiverThatNeverAnswersIsAskedForSeldom) {
+  for (const GroupKind kind : kKinds) {
+    MirrorNet net(1, {kind, 0, milliseconds(2), 3});
+    for (std::size_t i = 0; i < 3; ++i) net.subscribe(i);
+    net.enter(1);
+    net.run(seconds(10));
+    net.strangers = 1;
+    net.run(std::chrono::hours(1));
+    for (const auto& node : net.nodes) EXPECT_LT(node->questions, 100u);
+    net.loss_percent = 100;
+    net.change(1);
+    net.enter(1);
+    net.run(milliseconds(50));
+    net.loss_percent = 0;
+    net.run(seconds(11));
+    net.expect_the_truth();
+    net.strangers = 0;
+    net.run(seconds(160));
+    const std::size_t asked = net.nodes[0]->questions;
+    net.run(seconds(300));
+    EXPECT_EQ(net.nodes[0]->questions, asked) << "all is well again";
+  }
+}
+
+TEST(RedisRosterOutageTest, ANodeThatComesWhileAStrangerListensIsKnownAtOnce) {
+  MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 3});
+  net.strangers = 1;
+  net.subscribe(0);
+  net.subscribe(1);
+  net.enter(0);
+  net.run(std::chrono::minutes(10));
+  net.subscribe(2);
+  net.enter(2);
+  net.run(seconds(1));
+  net.expect_the_truth();
+}
+
 TEST(RedisRosterOutageTest, WhatTheBusRefusesIsNotSaidEveryOtherSecond) {
   MirrorNet net(1, {GroupKind::voice, 0, milliseconds(2), 2});
   net.subscribe(0);
@@ -322,8 +360,8 @@ TEST_P(RedisRosterChaosTest, WhenItIsOverAllRostersAreTrueAndInOneOrder) {
   }
 }
 
-/// One node is always slow, a stranger is counted and never answers, messages are lost and nodes come
-/// and go: who asks has not been answered by all, and waits before it asks again.
+/// One node is always slow, a stranger is counted and never answers, messages are lost and nodes
+/// come and go: who asks has not been answered by all, and waits before it asks again.
 TEST_P(RedisRosterChaosTest, WhileNotAllAnswerFewQuestionsAreAsked) {
   for (const GroupKind kind : kKinds) {
     MirrorNet net(GetParam(), {kind, 3, milliseconds(5), 4});

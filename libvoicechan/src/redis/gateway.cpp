@@ -82,6 +82,11 @@ void Gateway::look_at_touched() {
 }
 
 void Gateway::ask_later(GatewayGroup& group) {
+  group.has_missed = true;
+  wait_to_ask(group);
+}
+
+void Gateway::wait_to_ask(GatewayGroup& group) {
   if (std::exchange(group.is_to_ask, true)) return;
   to_ask_.push_back(group.weak_from_this());
   request_turn();
@@ -138,6 +143,7 @@ void Gateway::look_at(GatewayGroup& group) {
     }
   }
   schedule(group, std::min(group.mirror().tick(context_.now), group.linger_until));
+  if (group.mirror().is_repeat_due()) wait_to_ask(group);
 }
 
 void Gateway::schedule(GatewayGroup& group, MonotonicTime due) {

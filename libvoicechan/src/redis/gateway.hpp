@@ -44,8 +44,9 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// While the bus has been away so long, nobody waits for it.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
-  /// Not more groups at once are asked about after a break: whose question waits behind thousands
-  /// of others has no answer in time.
+  /// Not more groups at once are asked about after a break, or again: whose question waits behind
+  /// thousands of others has no answer in time. Others ask at once: a group that is new here, and
+  /// one in which something was found to be missing.
   static constexpr std::size_t kMaxQuestions = 512;
 
   /// Attaches to `local`, which has no hubs yet. `wake` is called from any thread, must not block
@@ -130,6 +131,7 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// Has the group ask when it is its turn. However often something was missed until then, it asks
   /// once.
   void ask_later(GatewayGroup& group);
+  void wait_to_ask(GatewayGroup& group);
   void ask_due();
   void request_turn();
 

@@ -68,6 +68,10 @@ void GatewayGroup::on_subscribed() {
 }
 
 void GatewayGroup::ask_again() {
+  if (!std::exchange(has_missed, false)) {
+    mirror_.repeat(context_->now);
+    return context_->touch(*this);
+  }
   if (!mirror_.has_origin(context_->origin)) {
     const bool is_open = mirror_.is_live();
     mirror_.take_origin(context_->origin, context_->now);

@@ -59,7 +59,7 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   void close();
   /// The subscription stands, perhaps again: something may have been missed before. Asks.
   void on_subscribed();
-  /// The same, or this node has another epoch now.
+  /// The same, or this node has another epoch now; or not all have answered.
   void ask_again();
 
   /// What the bus brought.
@@ -76,7 +76,8 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   MonotonicTime linger_until = MonotonicTime::max();
   MonotonicTime due = MonotonicTime::max();  // its place in the gateway's timetable
   bool is_touched = false;
-  bool is_to_ask = false;
+  bool is_to_ask = false;   // it waits for its turn to ask
+  bool has_missed = false;  // and that not only since not all have answered
 
  private:
   void publish(const Envelope& envelope, const Body& body, std::uint64_t token) override;

@@ -148,7 +148,7 @@ MonotonicTime GroupMirror::tick(MonotonicTime now) {
   if (phase_ == Phase::asking && question_.deadline <= now) finish(now);
   if (phase_ == Phase::live && repeat_at_ <= now) {
     repeat_at_ = kNever;
-    if (!is_certain()) publish_question(now);
+    is_repeat_due_ = !is_certain();
   }
   if (phase_ == Phase::live && doubt_due() <= now) publish_question(now);
   tick_entries(now);

@@ -69,7 +69,8 @@ enum class GroupKind : std::uint8_t {
 ///
 /// It asks again, at growing intervals and for as long as it takes, until every node that it knows
 /// of has answered, or has asked itself, and so many as the bus counted. An answer that comes later
-/// than it is waited for counts all the same.
+/// than it is waited for counts all the same. Others may subscribe to the bus, too (somebody who
+/// looks at it, say): they are counted and never answer, so that the intervals grow to a minute.
 class GroupMirror {
  public:
   static constexpr std::chrono::milliseconds kAnswerTime{200};
@@ -82,6 +83,9 @@ class GroupMirror {
   static constexpr std::chrono::milliseconds kDoubtTime{100};
   static constexpr std::chrono::milliseconds kPatience{1000};
   static constexpr std::chrono::milliseconds kMaxPatience{8000};
+  /// So many questions in a row that had the same outcome, and the patience grows up to the time
+  /// between digests: whoever is counted and has not answered is hardly a node.
+  static constexpr int kAlike = 6;
   static constexpr std::chrono::milliseconds kDigestTime{2000};
   static constexpr int kDigests = 3;  // after a change, as they may be lost themselves
   /// Between digests when nothing happens: this and as much again, another part of it in each
@@ -101,6 +105,10 @@ class GroupMirror {
 
   /// The subscription stands, or has a gap behind it: asks.
   void ask(MonotonicTime now);
+  /// After `tick`: not all have answered, and it is time to ask again. It does so when the owner
+  /// says that it may, unless that has become unnecessary.
+  bool is_repeat_due() const noexcept { return is_repeat_due_; }
+  void repeat(MonotonicTime now);
   /// This node has another epoch now: asks.
   void take_origin(std::uint64_t origin, MonotonicTime now);
 
@@ -155,13 +163,22 @@ class GroupMirror {
     MonotonicTime echo_due = MonotonicTime::max();
     MonotonicTime give_up{};
   };
+  struct Outcome {
+    std::optional<std::size_t> wanted;  // answers
+    std::set<std::uint64_t> answered;   // the nodes
+
+    bool operator==(const Outcome& other) const {
+      return wanted && wanted == other.wanted && answered == other.answered;
+    }
+  };
   struct Question {
     std::uint64_t number = 0;
     bool is_refused = false;
     bool has_echo = false;
-    std::optional<std::size_t> wanted;  // answers
+    Outcome outcome;
     MonotonicTime deadline{};
-    std::set<std::uint64_t> answered;  // the nodes
+    Outcome before;  // of the question before
+    int alike = 0;   // so many before had the same outcome
     // Until the deadline: of each node its origin and what it said.
     std::map<std::uint64_t, std::pair<std::uint64_t, SnapshotMessage>> answers;
     // Until the deadline all that has come since; from then on what goes with late answers.
@@ -226,6 +243,7 @@ class GroupMirror {
   MonotonicTime asked_at_{};
   bool is_in_doubt_ = false;                        // there is something to ask about
   MonotonicTime repeat_at_ = MonotonicTime::max();  // if it is still uncertain then
+  bool is_repeat_due_ = false;
   MonotonicTime ready_by_ = MonotonicTime::max();
   std::chrono::milliseconds patience_ = kPatience;
 

@@ -186,7 +186,7 @@ void GroupMirror::on_late_answer(const Envelope& envelope, const SnapshotMessage
     if (node != nullptr && !node->is_confirmed) forget(id);
     return;
   }
-  question_.answered.insert(id);
+  question_.outcome.answered.insert(id);
   if (node != nullptr && node->is_confirmed) return;  // it has asked meanwhile
   const bool is_further = node != nullptr && node->is_known && node->origin == envelope.origin &&
                           is_past(message.as_of, node->sequence);

@@ -18,13 +18,23 @@ void GroupMirror::ask(MonotonicTime now) {
   publish_question(now);
 }
 
+void GroupMirror::repeat(MonotonicTime now) {
+  if (std::exchange(is_repeat_due_, false) && phase_ == Phase::live && !is_certain()) {
+    publish_question(now);
+  }
+}
+
 void GroupMirror::publish_question(MonotonicTime now) {
   if (phase_ == Phase::closed) ready_by_ = now + kEntryTime;
   is_in_doubt_ = false;
   repeat_at_ = kNever;
+  is_repeat_due_ = false;
   asked_at_ = now;
   phase_ = Phase::asking;
-  question_ = {};
+  Question last = std::exchange(question_, {});
+  if (last.outcome == last.before) question_.alike = last.alike + 1;
+  question_.before = std::move(last.outcome);
+  if (question_.alike < kAlike) patience_ = std::min(patience_, kMaxPatience);
   question_.number = ++questions_;
   question_.deadline = now + kAnswerTime;
   for (auto& each : nodes_) each.second.is_confirmed = false;
@@ -68,7 +78,8 @@ SnapshotMessage GroupMirror::snapshot() const {
 
 /// Everybody who heard the question has answered it.
 bool GroupMirror::is_settled() const noexcept {
-  return question_.has_echo && question_.wanted && question_.answered.size() >= *question_.wanted &&
+  return question_.has_echo && question_.outcome.wanted &&
+         question_.outcome.answered.size() >= *question_.outcome.wanted &&
          !question_.held.has_lost();
 }
 
@@ -87,7 +98,7 @@ void GroupMirror::on_answer(const Envelope& envelope, const SnapshotMessage& mes
   const std::uint64_t id = node_of(envelope.origin);
   if (envelope.number != question_.number || id == node_of(origin_)) return;
   if (phase_ == Phase::asking) {
-    question_.answered.insert(id);
+    question_.outcome.answered.insert(id);
     question_.answers[id] = {envelope.origin, message};
   } else if (phase_ == Phase::live) {
     on_late_answer(envelope, message, now);
@@ -105,7 +116,7 @@ void GroupMirror::on_published(std::uint64_t token, std::optional<std::size_t> r
     if (!receivers) doubt(now);
   } else if (token == question_.number && phase_ != Phase::closed) {
     question_.is_refused = !receivers;
-    if (receivers) question_.wanted = std::max<std::size_t>(*receivers, 1) - 1;
+    if (receivers) question_.outcome.wanted = std::max<std::size_t>(*receivers, 1) - 1;
     if (question_.is_refused && phase_ == Phase::asking) return finish(now);
     finish_if_settled(now);
   }
@@ -122,9 +133,14 @@ void GroupMirror::nobody_listens() {
 void GroupMirror::on_digest_published(std::optional<std::size_t> receivers, MonotonicTime now) {
   if (!receivers) return;  // whoever cannot publish asks when he can again
   if (*receivers <= 1) nobody_listens();
-  const bool is_expected = *receivers == nodes_.size() + 1 && listeners_ == nodes_.size();
+  const std::size_t others = std::max<std::size_t>(*receivers, 1) - 1;
+  // It is not more than a question has shown, which is repeated.
+  const bool is_known = repeat_at_ != kNever && question_.outcome.wanted == others;
+  const bool is_expected = (others == nodes_.size() || is_known) && listeners_ == nodes_.size();
   if (phase_ != Phase::live || is_expected) return;
   for (auto& each : nodes_) each.second.is_confirmed = false;
+  patience_ = std::min(patience_, kMaxPatience);
+  if (repeat_at_ != kNever) repeat_at_ = std::min(repeat_at_, now + patience_);
   ask_again_if_uncertain(now);
 }
 
@@ -171,7 +187,8 @@ void GroupMirror::replay(MonotonicTime now) {
 
 /// They stay, until a lease ends or they say themselves that they have left.
 void GroupMirror::ask_silent_ones() {
-  const bool has_all = question_.wanted && question_.answered.size() >= *question_.wanted;
+  const bool has_all =
+      question_.outcome.wanted && question_.outcome.answered.size() >= *question_.outcome.wanted;
   Envelope head = envelope();
   head.number = question_.number;
   for (auto& [id, node] : nodes_) {
@@ -187,9 +204,9 @@ void GroupMirror::ask_again_if_uncertain(MonotonicTime now) {
     patience_ = kPatience;
     return;
   }
-  if (repeat_at_ != kNever) return;
+  if (repeat_at_ != kNever || is_repeat_due_) return;
   repeat_at_ = now + patience_;
-  patience_ = std::min(patience_ * 2, kMaxPatience);
+  patience_ = std::min(patience_ * 2, question_.alike < kAlike ? kMaxPatience : audit_time_);
 }
 
 /// Something is known to be missing, here or elsewhere.
@@ -201,7 +218,7 @@ void GroupMirror::doubt(MonotonicTime now) {
 
 MonotonicTime GroupMirror::doubt_due() const noexcept {
   if (!is_in_doubt_) return kNever;
-  return asked_at_ + (is_settled() ? kDoubtTime : patience_);
+  return asked_at_ + (is_settled() ? kDoubtTime : std::min(patience_, kMaxPatience));
 }
 
 std::uint64_t GroupMirror::hash_of(const MemberRecord& member) {
