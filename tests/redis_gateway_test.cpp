@@ -198,6 +198,19 @@ TEST_F(RedisGatewayTest, WhoComesBackWithinTwoSecondsFindsTheGroupAsItWas) {
   EXPECT_EQ(backplane.gateway().counts().groups, 0u);
 }
 
+TEST_F(RedisGatewayTest, WhoIsGoneBeforeHisRoomWasLookedAtLeavesNothing) {
+  for (int i = 0; i < 100; ++i) {
+    Client client;
+    client.session = hub->open_signaling({UserId{1}, "ann"}, client.transport);
+    client.send(R"({"type":"join","room":")" + std::to_string(i) + R"("})");
+    hub->tick(now);
+    client.session = {};
+  }
+  run(milliseconds(10));
+  EXPECT_EQ(backplane.gateway().counts().groups, 0u);
+  EXPECT_EQ(backplane.gateway().inbox().size(), 0u);
+}
+
 TEST_F(RedisGatewayTest, ManyGroupsThatAskAgainTakeTurns) {
   bus.fate = FailingBus::Fate::heard;
   bus.strangers = 1;

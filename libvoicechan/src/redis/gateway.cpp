@@ -171,7 +171,10 @@ void Gateway::leave_voice_rooms() {
 void Gateway::handle(const InterestChanged& event) {
   GatewayGroup* group = find(event.group);
   if (!inbox_->is_wanted(event.group)) {
-    if (group == nullptr) return;
+    if (group == nullptr) {  // who wanted it has gone already
+      static_cast<void>(inbox_->forget_unless_wanted(event.group));
+      return;
+    }
     group->linger_until = context_.now + kLingerTime;
     return touch(*group);
   }

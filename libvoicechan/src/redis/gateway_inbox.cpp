@@ -57,6 +57,11 @@ bool GatewayInbox::is_wanted(const std::string& group) {
   return found != wanted_.end() && found->second.is_wanted();
 }
 
+std::size_t GatewayInbox::size() {
+  const MutexLock lock(mutex_);
+  return wanted_.size();
+}
+
 void GatewayInbox::set_ready(const std::string& group, bool is_lasting) {
   const MutexLock lock(mutex_);
   const auto found = wanted_.find(group);

@@ -67,6 +67,8 @@ class GatewayInbox : public std::enable_shared_from_this<GatewayInbox> {
   Preparation prepare(std::string_view group, std::function<void()> ready);
 
   bool is_wanted(const std::string& group);
+  /// How many groups it knows of: wanted ones, and others until they are forgotten.
+  std::size_t size();
   /// The group is ready, or as ready as it gets in time: tells those who wait. With `is_lasting`
   /// others need not wait any more.
   void set_ready(const std::string& group, bool is_lasting);
