@@ -92,6 +92,7 @@ class MirrorNode final : public GroupActions {
   std::size_t admitted = 0;
   std::size_t published = 0;
   std::size_t questions = 0;
+  std::uint32_t last_sequence = 0;  // of what it published
   bool has_listeners = false;
   bool is_ready = false;
 
@@ -139,6 +140,9 @@ class MirrorNet {
   bool can_publish(std::size_t index) const { return links_[index].can_publish; }
   /// Its answers and those to it are late by so much.
   void set_slowness(std::size_t index, milliseconds time) { links_[index].slowness = time; }
+
+  /// What it says comes back to it so much later, as by another server of the bus.
+  void set_detour(std::size_t index, milliseconds time) { links_[index].detour = time; }
 
   /// All own members leave, and the node loses its interest.
   void unsubscribe(std::size_t index) {
@@ -190,9 +194,11 @@ class MirrorNet {
         if (!links_[i].is_up) continue;
         ++*receivers;
         if (happens(loss_percent)) continue;
-        push(i, [this, i, message] {
+        auto deliver = [this, i, message] {
           if (nodes[i]->mirror) nodes[i]->mirror->on_message(message, now);
-        });
+        };
+        const milliseconds detour = i == from ? links_[i].detour : milliseconds(0);
+        detour.count() > 0 ? later(detour, std::move(deliver)) : push(i, std::move(deliver));
       }
     }
     later({}, [this, from, token, receivers, opened = nodes[from]->opened] {
@@ -303,6 +309,7 @@ class MirrorNet {
     bool is_up = false;
     bool can_publish = true;
     milliseconds slowness{};
+    milliseconds detour{};
     std::deque<std::pair<MonotonicTime, std::function<void()>>> queue;  // in the bus' order
   };
 
@@ -328,6 +335,7 @@ class MirrorNet {
 
 inline void MirrorNode::publish(const Envelope& envelope, const Body& body, std::uint64_t token) {
   ++published;
+  last_sequence = envelope.sequence;
   const auto* snapshot = std::get_if<SnapshotMessage>(&body);
   if (snapshot != nullptr && snapshot->is_question) ++questions;
   net_->publish(index_, {envelope, body}, token);

@@ -242,6 +242,48 @@ TEST(RedisRosterOutageTest, WordsOfANodeThatHasBegunAnewAreNotAskedAboutForGood)
   net.expect_the_truth();
 }
 
+/// A node reads a question on one server of the bus before it reads on the other one what it has
+/// said itself.
+TEST(RedisRosterOutageTest, AnAnswerThatIsOlderThanWhatIsKnownTakesNobodyAway) {
+  for (const milliseconds slowness : {milliseconds(0), milliseconds(300)}) {
+    MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 2});
+    net.subscribe(0);
+    net.subscribe(1);
+    net.run(milliseconds(50));
+    net.set_detour(1, milliseconds(50));
+    net.enter(1);
+    net.run(milliseconds(10));
+    ASSERT_EQ(net.nodes[0]->roster.size(), 1u);
+    net.set_slowness(1, slowness);
+    net.nodes[0]->mirror->ask(net.now);
+    for (int i = 0; i < 400; ++i) {
+      net.run(milliseconds(1));
+      ASSERT_EQ(net.nodes[0]->roster.size(), 1u) << i;
+    }
+    net.expect_the_truth();
+  }
+}
+
+/// However it came about.
+TEST(RedisRosterOutageTest, WhatIsKnownWronglyOfASlowNodeIsPutRight) {
+  MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 2});
+  net.subscribe(0);
+  net.subscribe(1);
+  net.enter(1);
+  net.run(seconds(10));
+  net.set_slowness(1, milliseconds(300));
+  MirrorNode& slow = *net.nodes[1];
+  const std::string& key = slow.own.front();
+  Message other{{slow.number, slow.last_sequence + 1, 0, 0}, UpdateMessage{key, "other"}};
+  net.nodes[0]->mirror->on_message(other, net.now);
+  slow.find(key)->data = "1";
+  slow.mirror->own_updates(key, "1");
+  net.run(seconds(1));
+  ASSERT_EQ(net.nodes[0]->roster.front().data, "other");
+  net.run(seconds(5));
+  net.expect_the_truth();
+}
+
 /// A newcomer is to call those who were there, so that he must know of them.
 TEST(RedisRosterOutageTest, ANewcomerOfAFreshNodeFindsAlsoThoseOfASlowOne) {
   MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(2), 2});

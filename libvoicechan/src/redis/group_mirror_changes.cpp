@@ -144,13 +144,18 @@ void GroupMirror::apply_snapshot(std::uint64_t origin, std::uint32_t sequence,
   const std::uint64_t id = node_of(origin);
   Node& node = nodes_[id];
   if (origin < node.origin) return;
+  // What it has said since has come before the answer, by another server of the bus or as one that
+  // was held back: that is not taken back.
+  const bool is_outdated = node.is_known && node.origin == origin && sequence != node.sequence &&
+                           is_past(sequence, node.sequence);
   node.origin = origin;
   node.is_known = true;
   node.is_confirmed = true;
   node.is_listening = message.is_listening;
-  node.sequence = sequence;
   if (node.is_listening) ++heard_;
   last_position_ = std::max(last_position_, message.last_position);
+  if (is_outdated) return note_listeners();
+  node.sequence = sequence;
   std::map<std::string_view, const MemberRecord*> theirs;
   for (const MemberRecord& member : message.members) {
     if (is_acceptable(id, member)) theirs.emplace(member.key, &member);
@@ -188,14 +193,6 @@ void GroupMirror::on_late_answer(const Envelope& envelope, const SnapshotMessage
   }
   question_.outcome.answered.insert(id);
   if (node != nullptr && node->is_confirmed) return;  // it has asked meanwhile
-  const bool is_further = node != nullptr && node->is_known && node->origin == envelope.origin &&
-                          is_past(message.as_of, node->sequence);
-  if (is_further) {
-    node->is_confirmed = true;
-    node->is_listening = message.is_listening;
-    ++heard_;
-    return note_listeners();
-  }
   Newcomers newcomers;
   apply_snapshot(envelope.origin, message.as_of, message, newcomers);
   let_in(std::move(newcomers));
