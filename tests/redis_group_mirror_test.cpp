@@ -9,6 +9,7 @@ namespace voicechan::redis {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 class RedisGroupMirrorTest : public ::testing::TestWithParam<unsigned> {};
 
@@ -143,6 +144,28 @@ TEST(RedisGroupMirrorAloneTest, MembersOfANodeThatIsDroppedLeave) {
   EXPECT_EQ(net.nodes[0]->roster.size(), 1u) << "only its lease tells that it is gone";
   net.nodes[0]->mirror->drop_node(net.nodes[1]->number);
   EXPECT_TRUE(net.nodes[0]->roster.empty());
+}
+
+TEST(RedisGroupMirrorAloneTest, HowManyNodesAreKnownIsBound) {
+  MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(5), 2});
+  net.subscribe(0);
+  net.subscribe(1);
+  net.enter(1);
+  net.run(milliseconds(50));
+  GroupMirror& mirror = *net.nodes[0]->mirror;
+  SnapshotMessage question;
+  question.is_question = true;
+  question.is_listening = true;
+  for (std::uint64_t i = 0; i < 2 * GroupMirror::kMaxNodes; ++i) {
+    mirror.on_message({{0x10000 + i, 1, 0, 0}, DigestMessage{}}, net.now);
+    mirror.on_message({{0x20000 + i, 1, 0, 0}, question}, net.now);
+  }
+  std::set<std::uint64_t> nodes;
+  mirror.add_nodes(nodes);
+  EXPECT_EQ(nodes.size(), GroupMirror::kMaxNodes);
+  net.change(1);
+  net.run(seconds(30));
+  net.expect_the_truth();
 }
 
 TEST(RedisGroupMirrorAloneTest, MembersOfANewEpochComeOnce) {

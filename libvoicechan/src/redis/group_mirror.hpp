@@ -92,6 +92,9 @@ class GroupMirror {
   /// group, so that those of thousands of groups do not come at once.
   static constexpr std::chrono::milliseconds kAuditTime{40'000};
 
+  /// More nodes are not known at once: who publishes under ever other names takes no more memory.
+  static constexpr std::size_t kMaxNodes = 4096;
+
   /// `start` is another number each time that the node comes to the group, best a random one.
   GroupMirror(GroupKind kind, std::uint64_t origin, std::uint32_t start, GroupActions& actions)
       : kind_(kind),
@@ -195,6 +198,9 @@ class GroupMirror {
   void apply_change(std::uint64_t id, Node& node, const Message& message, MonotonicTime now);
   bool is_same(const Node& node, const DigestMessage& digest) const;
   Node* find_or_doubt(const Envelope& head, MonotonicTime now);
+  bool may_know(std::uint64_t id) const {
+    return nodes_.size() < kMaxNodes || nodes_.count(id) != 0;
+  }
   void join(std::uint64_t id, Node& node, MemberRecord member);
   bool is_acceptable(std::uint64_t id, const MemberRecord& member) const;
   /// All of a snapshot but its newcomers, which are added to those of others.

@@ -59,8 +59,9 @@ void GroupMirror::apply(const Message& message, MonotonicTime now) {
 }
 
 /// Whom a message is from. One that was not heard of is asked about. Null: it is of an earlier
-/// epoch.
+/// epoch, or of one too many.
 GroupMirror::Node* GroupMirror::find_or_doubt(const Envelope& head, MonotonicTime now) {
+  if (!may_know(node_of(head.origin))) return nullptr;
   const auto [place, is_new] = nodes_.try_emplace(node_of(head.origin));
   Node& node = place->second;
   if (head.origin < node.origin) return nullptr;
@@ -142,6 +143,7 @@ void GroupMirror::join(std::uint64_t id, Node& node, MemberRecord member) {
 void GroupMirror::apply_snapshot(std::uint64_t origin, std::uint32_t sequence,
                                  const SnapshotMessage& message, Newcomers& newcomers) {
   const std::uint64_t id = node_of(origin);
+  if (!may_know(id)) return;
   Node& node = nodes_[id];
   if (origin < node.origin) return;
   // What it has said since has come before the answer, by another server of the bus or as one that
