@@ -35,11 +35,13 @@ class FailingBus final : public Bus {
 
   void subscribe(std::string topic, Subscribed done) override {
     topics_.insert(std::move(topic));
-    later_.push_back([done = std::move(done)] { done(true); });
+    auto& acknowledgements = acknowledges_ ? later_ : unacknowledged_;
+    acknowledgements.push_back([done = std::move(done)] { done(true); });
   }
   void unsubscribe(std::string_view topic) override { topics_.erase(std::string(topic)); }
   void publish(std::string_view topic, std::string bytes, bool, Published done) override {
     published.emplace_back(topic);
+    last_bytes = bytes;
     const std::string name(topic);
     const bool is_heard = fate == Fate::heard && topics_.count(name) != 0;
     if (is_heard) {
@@ -51,7 +53,17 @@ class FailingBus final : public Bus {
                                : std::nullopt;
     later_.push_back([done = std::move(done), receivers] { done(receivers); });
   }
-  bool is_reachable() const noexcept override { return true; }
+  bool is_reachable() const noexcept override { return is_reachable_; }
+  void set_reachable(bool is_reachable) {
+    is_reachable_ = is_reachable;
+    listener_->on_state(is_reachable);
+  }
+
+  /// Every subscription that has waited for it, or none from now on.
+  void set_acknowledges(bool does) {
+    acknowledges_ = does;
+    for (auto& each : std::exchange(unacknowledged_, {})) later_.push_back(std::move(each));
+  }
 
   void run() {
     for (auto& action : std::exchange(later_, {})) action();
@@ -60,11 +72,15 @@ class FailingBus final : public Bus {
   Fate fate = Fate::silence;
   std::size_t strangers = 0;           // who hear all, and say nothing
   std::vector<std::string> published;  // topics
+  std::string last_bytes;
 
  private:
   Listener* const listener_;
   std::set<std::string> topics_;
+  bool is_reachable_ = true;
+  bool acknowledges_ = true;
   std::vector<std::function<void()>> later_;
+  std::vector<std::function<void()>> unacknowledged_;
 };
 
 class RedisGatewayTest : public ::testing::Test {
@@ -196,6 +212,25 @@ TEST_F(RedisGatewayTest, WhoComesBackWithinTwoSecondsFindsTheGroupAsItWas) {
   EXPECT_EQ(published_to("signaling_team"), 1u) << "the first question";
   run(milliseconds(500));
   EXPECT_EQ(backplane.gateway().counts().groups, 0u);
+}
+
+TEST_F(RedisGatewayTest, NobodyIsAskedBeforeTheSubscriptionStands) {
+  bus.fate = FailingBus::Fate::heard;
+  bus.set_acknowledges(false);
+  Client client;
+  client.session = hub->open_signaling({UserId{1}, "ann"}, client.transport);
+  client.send(R"({"type":"join","room":"team"})");
+  run(milliseconds(10));
+  bus.set_reachable(false);
+  run(2 * Gateway::kPatience);
+  bus.set_reachable(true);
+  backplane.gateway().take_epoch(1);
+  run(milliseconds(100));
+  EXPECT_EQ(published_to("signaling_team"), 0u);
+  bus.set_acknowledges(true);
+  run(milliseconds(100));
+  EXPECT_EQ(published_to("signaling_team"), 1u);
+  EXPECT_EQ(std::get<Message>(decode(bus.last_bytes)).envelope.origin, make_origin(1, 1));
 }
 
 TEST_F(RedisGatewayTest, WhoIsGoneBeforeHisRoomWasLookedAtLeavesNothing) {

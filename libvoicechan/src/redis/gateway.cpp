@@ -86,6 +86,12 @@ void Gateway::ask_later(GatewayGroup& group) {
   wait_to_ask(group);
 }
 
+void Gateway::ask_everywhere() {
+  for (const auto& each : groups_) {
+    if (each.second->mirror().is_open()) ask_later(*each.second);
+  }
+}
+
 void Gateway::wait_to_ask(GatewayGroup& group) {
   if (std::exchange(group.is_to_ask, true)) return;
   to_ask_.push_back(group.weak_from_this());
@@ -349,14 +355,13 @@ void Gateway::on_state(bool is_reachable) noexcept {
   unreachable_since_ = is_reachable ? MonotonicTime::max() : context_.now;
   if (is_reachable) owed_.retry_now();
   request_turn();
-  if (!is_reachable || !was_away_long) return;
-  for (const auto& each : groups_) ask_later(*each.second);  // what was refused was lost
+  if (is_reachable && was_away_long) ask_everywhere();  // what was refused was lost
 }
 
 void Gateway::take_epoch(std::uint16_t epoch) {
   context_.update_time();
   context_.origin = make_origin(node_of(context_.origin), epoch);
-  for (const auto& each : groups_) ask_later(*each.second);  // until then it has its old one
+  ask_everywhere();  // until then a group has its old one
   report(away_.drop_reported());
 }
 

@@ -131,6 +131,8 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// Has the group ask when it is its turn. However often something was missed until then, it asks
   /// once.
   void ask_later(GatewayGroup& group);
+  /// All but those whose subscription does not stand yet: they ask when it does.
+  void ask_everywhere();
   void wait_to_ask(GatewayGroup& group);
   void ask_due();
   void request_turn();

@@ -63,21 +63,19 @@ void GatewayGroup::open() {
 }
 
 void GatewayGroup::on_subscribed() {
-  mirror_.ask(context_->now);
-  context_->touch(*this);
+  has_missed = true;
+  ask_again();
 }
 
 void GatewayGroup::ask_again() {
-  if (!std::exchange(has_missed, false)) {
-    mirror_.repeat(context_->now);
-    return context_->touch(*this);
-  }
+  context_->touch(*this);
+  if (!std::exchange(has_missed, false)) return mirror_.repeat(context_->now);
   if (!mirror_.has_origin(context_->origin)) {
-    const bool is_open = mirror_.is_live();
+    const bool is_open = mirror_.is_open();
     mirror_.take_origin(context_->origin, context_->now);
-    if (is_open) return context_->touch(*this);
+    if (is_open) return;  // it has asked
   }
-  on_subscribed();
+  mirror_.ask(context_->now);
 }
 
 void GatewayGroup::degrade() {

@@ -143,6 +143,8 @@ class GroupMirror {
     for (const auto& each : nodes_) nodes.insert(each.first);
   }
 
+  /// It has asked; until then nobody knows of it.
+  bool is_open() const noexcept { return phase_ != Phase::closed; }
   bool is_live() const noexcept { return phase_ == Phase::live; }
   bool is_asking() const noexcept { return phase_ == Phase::asking; }
   /// No other node has anything to do with the group, as far as is known.
