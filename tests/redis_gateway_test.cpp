@@ -233,6 +233,37 @@ TEST_F(RedisGatewayTest, NobodyIsAskedBeforeTheSubscriptionStands) {
   EXPECT_EQ(std::get<Message>(decode(bus.last_bytes)).envelope.origin, make_origin(1, 1));
 }
 
+TEST_F(RedisGatewayTest, WhileTheBusIsAwayOnlyRoomsThatOthersKnowOfAreKept) {
+  const auto visit = [this](const std::string& room) {
+    Client client;
+    client.session = hub->open_signaling({UserId{1}, "ann"}, client.transport);
+    client.send(R"({"type":"join","room":")" + room + R"("})");
+    run(milliseconds(500));
+    client.session = {};
+  };
+  bus.fate = FailingBus::Fate::heard;
+  visit("alone");
+  visit("shared");
+  backplane.gateway().on_message(group_topic("signaling_shared"),
+                                 encode({make_origin(2, 0), 1, 0, 0}, DigestMessage{}));
+  run(milliseconds(500));
+  bus.fate = FailingBus::Fate::refused;
+  bus.set_reachable(false);
+  for (int i = 0; i < 10; ++i) visit(std::to_string(i));
+  run(milliseconds(5000));
+  EXPECT_EQ(backplane.gateway().counts().groups, 1u) << "the shared one";
+  bus.set_acknowledges(false);
+  visit("unsubscribed");
+  run(milliseconds(5000));
+  EXPECT_EQ(backplane.gateway().counts().groups, 1u);
+  bus.fate = FailingBus::Fate::heard;
+  bus.set_reachable(true);
+  run(milliseconds(3000));
+  EXPECT_EQ(backplane.gateway().counts().groups, 0u);
+  const auto last = decode(bus.last_bytes);
+  EXPECT_TRUE(std::holds_alternative<ByeMessage>(std::get<Message>(last).body)) << "they are told";
+}
+
 TEST_F(RedisGatewayTest, WhoIsGoneBeforeHisRoomWasLookedAtLeavesNothing) {
   for (int i = 0; i < 100; ++i) {
     Client client;

@@ -137,7 +137,8 @@ void Gateway::touch(GatewayGroup& group) {
 
 void Gateway::look_at(GatewayGroup& group) {
   group.is_touched = false;
-  if (group.linger_until <= context_.now && !context_.bus->is_reachable()) {
+  const bool is_unheard = !context_.bus->is_reachable() && group.mirror().may_be_known();
+  if (group.linger_until <= context_.now && is_unheard) {
     group.linger_until = context_.now + kLingerTime;  // others are to hear who has left
   } else if (group.linger_until <= context_.now) {
     group.linger_until = MonotonicTime::max();

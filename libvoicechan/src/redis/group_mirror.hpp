@@ -147,6 +147,10 @@ class GroupMirror {
   bool is_open() const noexcept { return phase_ != Phase::closed; }
   bool is_live() const noexcept { return phase_ == Phase::live; }
   bool is_asking() const noexcept { return phase_ == Phase::asking; }
+  /// Another node may have learned that this one takes part.
+  bool may_be_known() const noexcept {
+    return !nodes_.empty() || (is_open() && !question_.is_refused && !is_alone());
+  }
   /// No other node has anything to do with the group, as far as is known.
   bool is_alone() const noexcept { return nodes_.empty() && is_settled(); }
 
