@@ -126,9 +126,14 @@ TEST_F(RedisAgeFilterTest, ABacklogThatGrowsSlowlyIsNotFollowedForLong) {
 }
 
 TEST_F(RedisAgeFilterTest, HowManyOriginsThereAreIsBound) {
-  for (std::uint64_t origin = 0; origin < 3 * AgeFilter::kMaxOrigins; ++origin) {
-    EXPECT_FALSE(filter.is_late(origin, 0, now));
-  }
+  const auto see_others = [this](std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) EXPECT_FALSE(filter.is_late(1000 + i, 0, now));
+  };
+  EXPECT_EQ(speak(seconds(5)), 0);
+  see_others(AgeFilter::kMaxOrigins - 1);
+  EXPECT_TRUE(is_late(now - seconds(2)));
+  see_others(AgeFilter::kMaxOrigins);
+  EXPECT_FALSE(is_late(now - seconds(2))) << "its measure is gone";
   EXPECT_EQ(speak(seconds(1)), 0);
 }
 

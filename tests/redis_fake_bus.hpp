@@ -55,9 +55,10 @@ class FakeBroker {
     });
     done.get_future().wait();
   }
-  /// Lets a message come, and what its receiver says to it.
+  /// Waits until nothing is left to do but what time brings.
   void settle() {
-    for (int hop = 0; hop < 10; ++hop) call([] {});
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return !is_busy_ && actions_.empty(); });
   }
   /// When a gateway wants its next turn. On the broker's thread.
   void turn_at(Gateway& gateway, MonotonicTime time) { turns_[&gateway] = time; }
@@ -73,7 +74,10 @@ class FakeBroker {
       if (actions_.empty()) {
         MonotonicTime next = std::chrono::steady_clock::now() + std::chrono::seconds(1);
         for (const auto& [gateway, time] : turns_) next = std::min(next, time);
+        is_busy_ = false;
+        idle_.notify_all();
         condition_.wait_until(lock, next, [this] { return is_over_ || !actions_.empty(); });
+        is_busy_ = true;
       }
       auto actions = std::exchange(actions_, {});
       lock.unlock();
@@ -88,6 +92,8 @@ class FakeBroker {
 
   std::mutex mutex_;
   std::condition_variable condition_;
+  std::condition_variable idle_;
+  bool is_busy_ = true;
   std::deque<std::function<void()>> actions_;
   std::map<Gateway*, MonotonicTime> turns_;
   bool is_over_ = false;

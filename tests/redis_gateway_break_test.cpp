@@ -24,7 +24,7 @@ class RedisGatewayBreakTest : public ::testing::Test {
     }
     hub_.port->flush();
     ASSERT_EQ(published_at_least(1), std::vector<std::size_t>(count, 1)) << "the first questions";
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // for the answers
+    broker_.settle();
   }
 
   /// How often something was published in each group, as soon as it was so often in all.
@@ -63,7 +63,7 @@ TEST_F(RedisGatewayBreakTest, ABreakOfManyGroupsIsOneQuestionOfEach) {
   });
   EXPECT_EQ(at_once, Gateway::kMaxQuestions);
   EXPECT_EQ(published_at_least(2), std::vector<std::size_t>(count, 2));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  broker_.settle();
   EXPECT_EQ(published_at_least(2), std::vector<std::size_t>(count, 2)) << "and no more";
 }
 
