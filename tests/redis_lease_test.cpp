@@ -31,7 +31,7 @@ class LeaseViewTest : public ::testing::Test {
  protected:
   LeaseView::Verdict renew(const std::vector<std::uint64_t>& leases, bool was_alive = true) {
     now += LeaseView::kRenewal;
-    return view.on_renewed(was_alive, leases, known, now);
+    return view.on_renewed(was_alive, leases, known, heard, now);
   }
   void become_steady(const std::vector<std::uint64_t>& leases) {
     for (int i = 0; i < 8; ++i) EXPECT_THAT(renew(leases).dead, IsEmpty());
@@ -40,6 +40,7 @@ class LeaseViewTest : public ::testing::Test {
   LeaseView view;
   MonotonicTime now{};
   std::set<std::uint64_t> known{2, 3};
+  std::set<std::uint64_t> heard;
 };
 
 TEST_F(LeaseViewTest, NodeThatLosesItsLeaseIsDeadAtOnce) {
@@ -94,6 +95,29 @@ TEST_F(LeaseViewTest, NobodyIsDeadAfterAnOutageOfTheStoreUntilAllHadTimeToComeBa
   view.on_failed();
   for (int i = 0; i < 6; ++i) EXPECT_THAT(renew({1}).dead, IsEmpty());
   EXPECT_THAT(renew({1, 3}).dead, ElementsAre(2u));
+}
+
+TEST_F(LeaseViewTest, NodeThatIsHeardIsNotDeadForWantOfALease) {
+  become_steady({1, 2, 3});
+  heard = {2};
+  for (int i = 0; i < 20; ++i) {
+    const auto verdict = renew({1, 3});
+    EXPECT_THAT(verdict.dead, IsEmpty());
+    EXPECT_THAT(verdict.missing, ElementsAre(2u));
+  }
+  heard = {};
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(renew({1, 3}).dead, IsEmpty());
+  EXPECT_THAT(renew({1, 3}).dead, ElementsAre(2u)) << "it has been silent for as long as a lease";
+}
+
+TEST_F(LeaseViewTest, NodeThatIsHeardAfterAnOutageIsNotDeadEither) {
+  become_steady({1, 2, 3});
+  view.on_failed();
+  heard = {2};
+  for (int i = 0; i < 6; ++i) EXPECT_THAT(renew({1}).missing, ElementsAre(2u, 3u));
+  EXPECT_THAT(renew({1}).dead, ElementsAre(3u));
+  known.erase(3);
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(renew({1}).dead, IsEmpty());
 }
 
 TEST_F(LeaseViewTest, PausedNodeNeedsANewEpochAndJudgesNobody) {
@@ -213,6 +237,28 @@ TEST(RedisLeaseTest, KilledNodesPeersAreGoneAndAPausedOnesComeBackOnce) {
   EXPECT_EQ(count(client->texts(), "peer_left", paused.id), 1u);
   EXPECT_EQ(count(client->texts(), "peer_joined", paused.id), 1u);
   EXPECT_TRUE(here.backplane->status().problems.empty());
+}
+
+TEST(RedisLeaseTest, NodeThatHasLostOnlyItsWayToTheStoreStays) {
+  const RedisServer bus;
+  const RedisServer store;
+  const RedisServer elsewhere;  // where nobody sees its lease
+  HubNode here({&bus}, &store);
+  HubNode there({&bus}, &elsewhere);
+  const std::vector<HubNode*> nodes{&here, &there};
+  const auto client = here.enter(1, "r");
+  const auto peer = there.enter(2, "r");
+  ASSERT_TRUE(
+      drive(nodes, [&] { return here.roster("r").size() == 2 && there.roster("r").size() == 2; }));
+  const std::string lease =
+      elsewhere.command({"ZRANGE", "vc:nodes", "0", "-1"}).elements.at(0).text;
+  const auto seconds = std::stoll(store.command({"TIME"}).elements.at(0).text);
+  const auto end = std::to_string(seconds * 1000 + LeaseView::kLease.count());
+  store.command({"ZADD", "vc:nodes", end, lease});  // seen once, and not again
+  drive_for(nodes, LeaseView::kSteady + LeaseView::kLease + LeaseView::kRenewal);
+  EXPECT_EQ(count(client->texts(), "peer_left", id_of(*peer)), 0u);
+  EXPECT_EQ(count(peer->texts(), "peer_left", id_of(*client)), 0u);
+  EXPECT_EQ(here.roster("r").size(), 2u);
 }
 
 TEST(RedisLeaseTest, NodeThatGoesInOrderIsGoneAtOnce) {

@@ -76,6 +76,12 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// The nodes that have to do with groups or messages of this one.
   std::set<std::uint64_t> known_nodes() const;
 
+  /// A node has no lease, or not for long. If it has lost no more than its way to the store, it
+  /// answers.
+  void ask_whether_alive(std::uint64_t node);
+  /// The nodes that have answered since the last call.
+  std::set<std::uint64_t> take_heard();
+
   Presence& presence() noexcept { return presence_; }
   GatewayInbox& inbox() noexcept { return *inbox_; }
   GapWatch& gaps() noexcept { return gaps_; }
@@ -162,6 +168,8 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   GapWatch gaps_;
   UnpublishedGroups unpublished_;
   std::set<std::uint64_t> gone_in_order_;  // nodes whose lease may still be there
+  std::set<std::uint64_t> asked_;          // whether they are alive
+  std::set<std::uint64_t> heard_;          // and which are
   AwayMessages away_;
   MonotonicTime away_due_ = MonotonicTime::max();
   std::unordered_map<std::uint64_t, Inbound> inbound_;  // by node

@@ -61,6 +61,10 @@ void Gateway::on_direct(const Message& message) {
     if (outcome) report({*outcome});
   } else if (const auto* snapshot = std::get_if<SnapshotMessage>(&message.body)) {
     if (snapshot->is_question) return on_question(head, *snapshot);
+    if (snapshot->group.empty() && asked_.count(node_of(head.origin)) != 0) {
+      heard_.insert(node_of(head.origin));
+      return;
+    }
     GatewayGroup* group = find(snapshot->group);
     if (group == nullptr) return;
     group->mirror().on_answer(head, *snapshot, context_.now);
@@ -133,6 +137,19 @@ MonotonicTime Gateway::say_due_reports() {
                });
   }
   return owed_.next_due();
+}
+
+/// The question that asks for nobody: every node answers that it is not in a group without a name.
+void Gateway::ask_whether_alive(std::uint64_t node) {
+  asked_.insert(node);
+  SnapshotMessage question;
+  question.is_question = true;
+  publish_to(node, 0, question, {});
+}
+
+std::set<std::uint64_t> Gateway::take_heard() {
+  asked_.clear();
+  return std::exchange(heard_, {});
 }
 
 /// A node asks why this one did not answer in a group.

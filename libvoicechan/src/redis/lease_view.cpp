@@ -9,7 +9,8 @@
 namespace voicechan::redis {
 
 LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::uint64_t>& leases,
-                                         const std::set<std::uint64_t>& known, MonotonicTime now) {
+                                         const std::set<std::uint64_t>& known,
+                                         const std::set<std::uint64_t>& heard, MonotonicTime now) {
   Verdict verdict;
   const bool is_late = renewed_at_ && now - *renewed_at_ >= kLease;  // a pause of this process
   if (!steady_since_ || is_late) {
@@ -30,6 +31,12 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
       missing_since_.erase(node);
       continue;
     }
+    if (heard.count(node) != 0) {
+      missing_since_[node] = now;
+      alive_.erase(node);
+      verdict.missing.push_back(node);
+      continue;
+    }
     // It was there and is not, and the store answered all the time.
     if (seen_.count(node) != 0) {
       verdict.dead.push_back(node);
@@ -39,7 +46,10 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::
     const auto since = missing_since_.emplace(node, now).first->second;
     // One that had a lease has been silent for as long already. Another one may be about to get it.
     const bool had_lease = alive_.count(node) != 0;
-    if (!may_give_up || (!had_lease && now - since < kLease)) continue;
+    if (!may_give_up || (!had_lease && now - since < kLease)) {
+      verdict.missing.push_back(node);
+      continue;
+    }
     verdict.dead.push_back(node);
     missing_since_.erase(node);
   }

@@ -23,20 +23,27 @@ class LeaseView {
   /// From one renewal to the next: the store was away, if shortly. Half of a lease, so that none
   /// runs out by that alone.
   static constexpr std::chrono::milliseconds kSlow = kLease / 2;
+  /// A lease that ends so soon has not been renewed in time: its node is asked over the bus whether
+  /// it lives, so that its answer is there when the lease has run out.
+  static constexpr std::chrono::milliseconds kLate = kLease / 2;
 
   struct Verdict {
     /// The own lease was gone: others may have given this node up.
     bool needs_new_epoch = false;
     std::vector<std::uint64_t> dead;  ///< nodes
+    /// Nodes that are known and have no lease, and are not dead: to be asked whether they live.
+    std::vector<std::uint64_t> missing;
     /// Nodes that had a lease at the last renewal and have none; known ones or not, and perhaps
     /// only since the store was away.
     std::vector<std::uint64_t> vanished;
   };
 
   /// The own lease was renewed. `was_alive`: it was there before. `leases`: all that are there, by
-  /// origin. `known`: the nodes that this one has to do with.
+  /// origin. `known`: the nodes that this one has to do with. `heard`: those that have answered
+  /// since the last renewal; one that has lost only its way to the store is not dead.
   Verdict on_renewed(bool was_alive, const std::vector<std::uint64_t>& leases,
-                     const std::set<std::uint64_t>& known, MonotonicTime now);
+                     const std::set<std::uint64_t>& known, const std::set<std::uint64_t>& heard,
+                     MonotonicTime now);
   /// The store did not answer.
   void on_failed() noexcept { steady_since_ = std::nullopt; }
 
@@ -49,7 +56,8 @@ class LeaseView {
   std::set<std::uint64_t> last_;  // that had a lease at the last renewal
   std::set<std::uint64_t> alive_;
   std::set<std::uint64_t> seen_;  // by the last renewal, unless the store was away since
-  std::map<std::uint64_t, MonotonicTime> missing_since_;  // nodes that are known and have no lease
+  // Nodes that are known and have no lease, since then or when they were heard last.
+  std::map<std::uint64_t, MonotonicTime> missing_since_;
 };
 
 }  // namespace voicechan::redis

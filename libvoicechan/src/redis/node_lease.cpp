@@ -20,7 +20,8 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 local was_alive = 0
 if ends and tonumber(ends) > now then was_alive = 1 end
-return {was_alive, redis.call('ZRANGE', KEYS[1], 0, -1)}
+return {was_alive, redis.call('ZRANGE', KEYS[1], 0, -1),
+        redis.call('ZRANGEBYSCORE', KEYS[1], now, now + ARGV[3])}
 )";
 constexpr std::string_view kKey = "vc:nodes";
 
@@ -30,11 +31,21 @@ std::string hexadecimal(std::uint64_t number) {
   return {text, end};
 }
 
+bool is_list(const RedisReply& reply) { return reply.type == RedisReply::Type::array; }
+
 std::optional<std::uint64_t> parse_origin(std::string_view text) {
   std::uint64_t number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, 16);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+std::vector<std::uint64_t> parse_origins(const RedisReply& list) {
+  std::vector<std::uint64_t> origins;
+  for (const RedisReply& each : list.elements) {
+    if (const auto origin = parse_origin(each.text)) origins.push_back(*origin);
+  }
+  return origins;
 }
 
 }  // namespace
@@ -78,8 +89,9 @@ void NodeLease::renew() {
   if (!is_asking_) {
     is_asking_ = true;
     asked_at_ = now;
-    link_.send(
-        {"EVAL", kRenewScript, "1", kKey, own_name(), std::to_string(LeaseView::kLease.count())});
+    link_.send({"EVAL", kRenewScript, "1", kKey, own_name(),
+                std::to_string(LeaseView::kLease.count()),
+                std::to_string(LeaseView::kLate.count())});
   }
   renew_later();
 }
@@ -99,22 +111,19 @@ void NodeLease::on_reply(RedisReply&& reply) {
   }
   is_asking_ = false;
   if (is_from_replica(reply)) return link_.reconnect(kIsReplica);  // its name may have moved
-  const bool is_list = reply.type == RedisReply::Type::array && reply.elements.size() == 2 &&
-                       reply.elements[1].type == RedisReply::Type::array;
-  if (!is_list) {
+  const bool is_answer = is_list(reply) && reply.elements.size() == 3 &&
+                         is_list(reply.elements[1]) && is_list(reply.elements[2]);
+  if (!is_answer) {
     view_.on_failed();
     const std::string problem =
         "leases are not kept: " + (reply.is_error() ? reply.text : "it answers something else");
     if (std::exchange(problem_, problem) != problem) owner_.on_store(problem_);
     return;
   }
-  std::vector<std::uint64_t> leases;
-  for (const RedisReply& each : reply.elements[1].elements) {
-    if (const auto origin = parse_origin(each.text)) leases.push_back(*origin);
-  }
   const bool was_alive = reply.elements[0].integer == 1;
-  const auto verdict =
-      view_.on_renewed(was_alive, leases, owner_.known_nodes(), std::chrono::steady_clock::now());
+  const auto known = owner_.known_nodes();
+  const auto verdict = view_.on_renewed(was_alive, parse_origins(reply.elements[1]), known,
+                                        owner_.take_heard(), std::chrono::steady_clock::now());
   if (!problem_.empty()) {
     problem_.clear();
     owner_.on_store(problem_);
@@ -127,6 +136,10 @@ void NodeLease::on_reply(RedisReply&& reply) {
     owner_.on_new_epoch(epoch_);
   }
   for (const std::uint64_t node : verdict.dead) owner_.on_dead(node);
+  for (const std::uint64_t node : verdict.missing) owner_.ask_whether_alive(node);
+  for (const std::uint64_t origin : parse_origins(reply.elements[2])) {
+    if (known.count(node_of(origin)) != 0) owner_.ask_whether_alive(node_of(origin));
+  }
   for (const std::uint64_t node : verdict.vanished) owner_.on_vanished(node);
 }
 

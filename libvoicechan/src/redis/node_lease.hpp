@@ -33,6 +33,10 @@ class NodeLease final : private RedisLink::Listener {
     virtual void on_vanished(std::uint64_t node) = 0;
     /// Which nodes this one has to do with.
     virtual std::set<std::uint64_t> known_nodes() const = 0;
+    /// A node may be dead: asks it over the bus.
+    virtual void ask_whether_alive(std::uint64_t node) = 0;
+    /// The nodes that have answered that since the last call.
+    virtual std::set<std::uint64_t> take_heard() = 0;
     /// Whether the store answers has changed; why it does not, or nothing.
     virtual void on_store(const std::string& problem) = 0;
 

@@ -205,6 +205,8 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   }
   void on_vanished(std::uint64_t node) override { nodes_.gateway().on_vanished(node); }
   std::set<std::uint64_t> known_nodes() const override { return nodes_.gateway().known_nodes(); }
+  void ask_whether_alive(std::uint64_t node) override { nodes_.gateway().ask_whether_alive(node); }
+  std::set<std::uint64_t> take_heard() override { return nodes_.gateway().take_heard(); }
   void on_store(const std::string& problem) override {
     store_problem_ = problem;
     if (!log_) return;
