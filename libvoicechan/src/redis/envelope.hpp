@@ -19,7 +19,8 @@
 //   4 u64 origin: the node (48 bits) and its epoch (16 bits above)
 //  12 u32 sequence: counts what the origin says about its members of this group
 //  16 u32 milliseconds of the origin's monotonic clock
-//  20 u64 number: who speaks (frame), which HELLO is answered (snapshot), which message (signal)
+//  20 u64 number: who speaks (frame), which question this is or answers (snapshot), which message
+//         it is (signal)
 //  28 u16 zero   30 u16 size of an extension behind the header, which is skipped
 
 namespace voicechan::redis {
