@@ -248,6 +248,39 @@ TEST_F(MirrorsTest, APeerOfAnotherNodeComesChangesAndGoes) {
   EXPECT_THAT(take(*dora), ElementsAre(HasSubstr(R"("type":"joined")")));
 }
 
+// Two servers that did not hear each other meet: it was there before, but comes here only now.
+TEST_F(MirrorsTest, WhoIsToldLateOfAnEarlierPeerIsThePoliteOne) {
+  Presence& presence = backplane.presence();
+  const auto enter = [&](std::uint8_t number, std::uint64_t order) {
+    ASSERT_TRUE(presence.enter(team, {remote_id(number), user(8), "null", 0, order}, 1000, 0));
+    tick();
+  };
+  enter(1, 1);
+  const auto ann = join_team();  // as the second one
+  take(*ann);
+  enter(2, 1);
+  enter(3, 3);
+  const auto about = [](std::uint8_t number, bool is_polite) {
+    return R"({"id":")" + std::string(remote_id(number).str()) +
+           R"(","user_id":8,"username":"user8","data":null,"polite":)" +
+           (is_polite ? "true}" : "false}");
+  };
+  const std::string late =
+      R"({"type":"peer_joined","room":"team","revision":3,"peer":)" + about(2, true) + "}";
+  const std::string usual =
+      R"({"type":"peer_joined","room":"team","revision":4,"peer":)" + about(3, false) + "}";
+  EXPECT_THAT(take(*ann), ElementsAre(late, usual));
+  ann->send(R"({"type":"sync","revision":2})");
+  EXPECT_THAT(
+      take(*ann),
+      ElementsAre(R"({"type":"synced","room":"team","revision":4,"same":false,"changes":[)" + late +
+                  "," + usual + "]}"));
+  ann->send(R"({"type":"sync","revision":0})");
+  EXPECT_THAT(take(*ann),
+              ElementsAre(R"({"type":"synced","room":"team","revision":4,"same":false,"peers":[)" +
+                          about(1, true) + "," + about(2, true) + "," + about(3, false) + "]}"));
+}
+
 TEST_F(MirrorsTest, AVoiceMemberOfAnotherNodeComesSpeaksAndGoes) {
   Client ann;
   ann.session = hub->join_voice(user(1), team, ann.transport, VoiceProtocol::with_members).value();
@@ -311,7 +344,7 @@ TEST(PendingPresenceThreadsTest, NobodyIsLeftInARoomWhoHasLeft) {
   std::thread gateway([&] {
     while (!is_done) {
       for (const PeerId& id : gate.take()) {
-        if (presence.admit(room, id) == PendingPresence::Admission::entered) ++entered;
+        if (presence.admit(room, id, 1) == PendingPresence::Admission::entered) ++entered;
       }
       std::this_thread::yield();
     }

@@ -116,6 +116,7 @@ TEST_F(InProcessPresenceTest, EveryChangeIsPublishedOnceWithTheNextRevision) {
   for (std::size_t i = 0; i < published.size(); ++i) {
     EXPECT_EQ(published[i].kind, kinds[i]) << i;
     EXPECT_EQ(published[i].since, sinces[i]) << i;
+    EXPECT_EQ(published[i].order, sinces[i]) << i;
     EXPECT_EQ(published[i].peer, peer_id(static_cast<std::uint8_t>(sinces[i]))) << i;
     const auto message = parse_json(published[i].text).as_object();
     EXPECT_EQ(message.at("type").as_string(), types[i]) << i;
@@ -257,6 +258,41 @@ TEST_F(InProcessPresenceTest, RememberedChangesAreBoundedByTheirBytes) {
   EXPECT_THAT(presence().changes_since(team_, revision()), ::testing::Optional(IsEmpty()));
   presence().update(team_, peer_id(1), "1");
   EXPECT_EQ(presence().changes_since(team_, revision() - 1)->size(), 1u);
+}
+
+TEST_F(InProcessPresenceTest, PeersOfOtherServersAreInTheOrderOfComingThere) {
+  enter(2);
+  enter(1);
+  Peer earlier = peer(3);
+  earlier.order = 1;
+  ASSERT_TRUE(enter(team_, earlier, kNoLimit));
+  const Roster roster = presence().roster(team_);
+  EXPECT_THAT(ids_of(roster), ElementsAre(id_text(2), id_text(3), id_text(1)));
+  EXPECT_EQ(roster.peers[1]->since, 3u);
+  EXPECT_EQ(presence().find_since(team_, peer_id(3)), 3u);
+}
+
+TEST_F(InProcessPresenceTest, AnOrderFromElsewhereIsKeptAndToldWithEachChange) {
+  enter(1);
+  Peer other = peer(2);
+  other.order = 77;
+  EXPECT_EQ(enter(team_, other, kNoLimit)->peers.back()->order, 77u);
+  presence().update(team_, peer_id(2), "1");
+  EXPECT_EQ(presence().roster(team_).peers.back()->order, 77u);
+  presence().leave(team_, peer_id(2));
+  std::vector<std::uint64_t> orders;
+  for (const RosterChange& change : read_published()) orders.push_back(change.order);
+  EXPECT_THAT(orders, ElementsAre(1u, 77u, 77u, 77u));
+}
+
+TEST(StayTest, OfTwoExactlyOneCameLater) {
+  const Stay first{1, peer_id(9)};
+  const Stay second{2, peer_id(1)};
+  const Stay beside{2, peer_id(2)};
+  EXPECT_TRUE(came_after(second, first));
+  EXPECT_FALSE(came_after(first, second));
+  EXPECT_NE(came_after(second, beside), came_after(beside, second));
+  EXPECT_FALSE(came_after(first, first));
 }
 
 TEST_F(InProcessPresenceTest, ChangesOfManyThreadsComeInOneOrderThatLeadsToTheRoster) {

@@ -27,7 +27,7 @@ class LateBackplane final : public Backplane, private LocalPeers {
   /// Lets the first one in.
   Admission admit() {
     const Waiting first = take_first();
-    return presence_.admit(first.room, first.peer);
+    return presence_.admit(first.room, first.peer, 0);
   }
   void admit_all() {
     while (!waiting_.empty()) admit();

@@ -224,7 +224,7 @@ TEST_F(RedisGatewayTest, NobodyIsAskedBeforeTheSubscriptionStands) {
   bus.set_reachable(false);
   run(2 * Gateway::kPatience);
   bus.set_reachable(true);
-  backplane.gateway().take_epoch(1);
+  backplane.gateway().take_epoch(1, false);
   run(milliseconds(100));
   EXPECT_EQ(published_to("signaling_team"), 0u);
   bus.set_acknowledges(true);

@@ -65,6 +65,22 @@ TEST_P(RedisGroupMirrorTest, NodesHaveTheSameMembersAfterGapsOfAll) {
   run_with_gaps(net, 3);
   EXPECT_EQ(net.nodes[0]->sorted_keys(), net.nodes[1]->sorted_keys());
   EXPECT_EQ(net.nodes[0]->sorted_keys(), net.nodes[2]->sorted_keys());
+  net.expect_one_order();
+}
+
+// They are told of them in another order then.
+TEST_P(RedisGroupMirrorTest, NodesThatPublishOnSeveralServersAgreeWhoCameLater) {
+  MirrorNet net(GetParam(), {});
+  for (std::size_t i = 0; i < 3; ++i) {
+    net.set_bus(i, i % 2);
+    net.subscribe(i);
+  }
+  for (int step = 0; step < 200; ++step) {
+    net.change(net.pick(3));
+    net.run(milliseconds(net.pick(4)));
+  }
+  net.run(milliseconds(8000));
+  net.expect_the_truth();
 }
 
 // The order may differ then: a node that misses a message without knowing cannot put it in place.
@@ -81,6 +97,7 @@ TEST_P(RedisGroupMirrorTest, NodesHaveTheSameMembersAfterLossesThatNobodyTellsOf
       EXPECT_EQ(net.nodes[0]->sorted_keys(), node->sorted_keys());
       EXPECT_TRUE(node->wanted.empty());
     }
+    net.expect_one_order();
   }
 }
 
@@ -174,12 +191,73 @@ TEST(RedisGroupMirrorAloneTest, MembersOfANewEpochComeOnce) {
   net.subscribe(1);
   net.enter(1);
   net.run(milliseconds(50));
-  net.nodes[1]->mirror->take_origin(make_origin(net.nodes[1]->number, 1), net.now);
+  net.nodes[1]->mirror->take_origin(make_origin(net.nodes[1]->number, 1), false, net.now);
   net.run(milliseconds(50));
   EXPECT_EQ(net.nodes[0]->roster.size(), 1u);
+  EXPECT_EQ(net.nodes[0]->came[net.nodes[1]->own[0]], 1) << "as nobody has given it up";
   net.enter(1);
   net.run(milliseconds(50));
   EXPECT_EQ(net.nodes[0]->keys(), net.nodes[1]->keys());
+}
+
+// One node has given it up and the other has not.
+TEST(RedisGroupMirrorAloneTest, WhoMayBeGivenUpPartsFromAllAndMeetsThemOnce) {
+  MirrorNet net(1, {});
+  for (std::size_t i = 0; i < 3; ++i) net.subscribe(i);
+  for (std::size_t i = 0; i < 3; ++i) {
+    net.enter(i);
+    net.run(milliseconds(50));
+  }
+  MirrorNode& lost = *net.nodes[1];
+  net.nodes[0]->mirror->drop_node(lost.number);
+  lost.mirror->take_origin(make_origin(lost.number, 1), true, net.now);
+  net.run(milliseconds(50));
+  net.expect_the_truth();
+  for (const std::size_t i : {0u, 2u}) {
+    MirrorNode& other = *net.nodes[i];
+    EXPECT_EQ(other.came[lost.own[0]], 2);
+    EXPECT_EQ(other.went[lost.own[0]], 1);
+    EXPECT_EQ(lost.came[other.own[0]], 2);
+    EXPECT_EQ(lost.went[other.own[0]], 1);
+  }
+  EXPECT_EQ(net.nodes[0]->came[net.nodes[2]->own[0]], 1) << "they were together all the time";
+}
+
+// Whose entries nobody hears are let in all the same.
+TEST(RedisGroupMirrorAloneTest, WhoCameWhileNobodyHeardAnybodyIsOfOneOrderForAll) {
+  MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(5), 2});
+  for (std::size_t i = 0; i < 2; ++i) {
+    net.subscribe(i);
+    net.run(milliseconds(20));
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    net.cut(i);
+    net.set_can_publish(i, false);
+    for (int n = 0; n < 3; ++n) net.enter(i);
+  }
+  net.run(milliseconds(2000));
+  EXPECT_EQ(net.nodes[0]->roster.size(), 3u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    net.set_can_publish(i, true);
+    net.subscribe(i);
+  }
+  net.run(milliseconds(2000));
+  net.expect_the_truth();
+}
+
+TEST(RedisGroupMirrorAloneTest, APositionBeyondAllIsNotTheEndOfPositions) {
+  MirrorNet net(1, {GroupKind::signaling, 0, milliseconds(5), 2});
+  net.subscribe(0);
+  net.subscribe(1);
+  net.run(milliseconds(20));
+  SnapshotMessage snapshot;
+  snapshot.is_question = true;
+  snapshot.last_position = ~std::uint64_t{0};
+  net.nodes[0]->mirror->on_message({{make_origin(0x777, 0), 1, 0, 0}, snapshot}, net.now);
+  net.enter(0);
+  net.enter(0);
+  net.run(milliseconds(20));
+  net.expect_the_truth();
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "redis/envelope.hpp"
 #include "redis/lease_view.hpp"
 #include "redis_hubs_fixture.hpp"
 
@@ -130,6 +131,39 @@ TEST_F(LeaseViewTest, PausedNodeNeedsANewEpochAndJudgesNobody) {
   EXPECT_FALSE(renew({1}, false).needs_new_epoch) << "the first lease under the new one";
   EXPECT_FALSE(renew({1}).needs_new_epoch);
   EXPECT_TRUE(renew({1}, false).needs_new_epoch);
+}
+
+TEST_F(LeaseViewTest, WhoHadNoLeaseMayBeGivenUpByWhoeverHasKeptHisOwn) {
+  const std::uint64_t other = redis::make_origin(2, 0);
+  const std::uint64_t again = redis::make_origin(2, 1);
+  known = {2};
+  become_steady({1, other});
+  EXPECT_TRUE(renew({other}, false).may_be_given_up);
+  EXPECT_FALSE(renew({redis::make_origin(1, 1), other}, false).may_be_given_up);
+  view.on_failed();
+  EXPECT_FALSE(renew({}, false).may_be_given_up) << "the store was away, and this is the first one";
+  EXPECT_FALSE(renew({redis::make_origin(1, 2)}, false).may_be_given_up);
+  EXPECT_FALSE(renew({redis::make_origin(1, 2), other}).may_be_given_up) << "nothing has happened";
+  EXPECT_FALSE(renew({again}, false).may_be_given_up) << "it had none either";
+}
+
+TEST_F(LeaseViewTest, NobodyIsGivenUpByARenewalThatLeavesLeasesWhereTheyAre) {
+  EXPECT_FALSE(view.may_judge(now)) << "the first one";
+  become_steady({1, 2, 3});
+  EXPECT_TRUE(view.may_judge(now + LeaseView::kRenewal));
+  EXPECT_FALSE(view.may_judge(now + LeaseView::kSlow)) << "the store may have been away";
+  now += LeaseView::kRenewal;
+  EXPECT_THAT(view.on_renewed(true, {1, 3}, known, heard, now, false).dead, IsEmpty());
+  EXPECT_THAT(renew({1}).dead, ElementsAre(2u, 3u));
+  view.on_failed();
+  EXPECT_FALSE(view.may_judge(now));
+}
+
+TEST_F(LeaseViewTest, WhoseOwnLeaseIsGoneTakesNobodyForDead) {
+  become_steady({1, 2, 3});
+  const auto verdict = renew({}, false);  // the store has lost all that it had
+  EXPECT_TRUE(verdict.needs_new_epoch);
+  EXPECT_THAT(verdict.dead, IsEmpty());
 }
 
 /// `redis_node_process`, with a peer in a room.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,7 +27,7 @@ class MirrorNode final : public GroupActions {
   struct Entry {
     std::string key;
     std::string data;
-    bool operator==(const Entry& other) const { return key == other.key && data == other.data; }
+    std::uint64_t position = 0;
   };
 
   MirrorNode(MirrorNet& net, std::size_t index, std::uint64_t its_number)
@@ -42,8 +44,9 @@ class MirrorNode final : public GroupActions {
   void ask_node(std::uint64_t node, const Envelope& envelope) override;
 
   void enter(std::uint64_t, const MemberRecord& member) override {
+    ++came[member.key];
     EXPECT_EQ(find(member.key), roster.end()) << "twice in the room";
-    roster.push_back({member.key, member.data});
+    insert({member.key, member.data, member.position});
   }
   void update(std::uint64_t, const MemberRecord& member) override {
     const auto place = find(member.key);
@@ -51,15 +54,16 @@ class MirrorNode final : public GroupActions {
     place->data = member.data;
   }
   void leave(std::uint64_t, const MemberRecord& member) override {
+    ++went[member.key];
     const auto place = find(member.key);
     ASSERT_NE(place, roster.end());
     roster.erase(place);
   }
-  bool admit(const std::string& key) override {
-    EXPECT_EQ(find(key), roster.end());
-    const auto pending = wanted.find(key);
+  bool admit(const MemberRecord& member) override {
+    EXPECT_EQ(find(member.key), roster.end());
+    const auto pending = wanted.find(member.key);
     if (pending == wanted.end()) return false;
-    roster.push_back({key, pending->second});
+    insert({member.key, pending->second, member.position});
     wanted.erase(pending);
     ++admitted;
     return true;
@@ -67,6 +71,14 @@ class MirrorNode final : public GroupActions {
   void on_listeners(bool are_there) override { has_listeners = are_there; }
   void on_ready() override { is_ready = true; }
 
+  /// As a presence has them, in the order of coming.
+  void insert(Entry entry) {
+    const auto place =
+        std::upper_bound(roster.begin(), roster.end(), entry, [](const Entry& a, const Entry& b) {
+          return std::tie(a.position, a.key) < std::tie(b.position, b.key);
+        });
+    roster.insert(place, std::move(entry));
+  }
   std::vector<Entry>::iterator find(const std::string& key) {
     return std::find_if(roster.begin(), roster.end(), [&](auto& e) { return e.key == key; });
   }
@@ -87,6 +99,7 @@ class MirrorNode final : public GroupActions {
   std::optional<GroupMirror> mirror;
   std::size_t opened = 0;  // how often
   std::vector<Entry> roster;
+  std::map<std::string, int> came, went;      // how often, of others
   std::map<std::string, std::string> wanted;  // own peers that are pending, and their data
   std::vector<std::string> own;               // keys that are or want to be in the room
   std::size_t admitted = 0;
@@ -132,9 +145,12 @@ class MirrorNet {
   /// The subscription is lost; the node does not know yet, or knows and can do nothing.
   void cut(std::size_t index) {
     links_[index].is_up = false;
-    links_[index].queue.clear();
+    for (auto& queue : links_[index].queues) queue.clear();
   }
   bool is_up(std::size_t index) const { return links_[index].is_up; }
+  /// Which of two servers of the bus it publishes on; what comes by one is in no order with what
+  /// comes by the other.
+  void set_bus(std::size_t index, std::size_t bus) { links_[index].bus = bus; }
   /// What it publishes is refused, or not.
   void set_can_publish(std::size_t index, bool can) { links_[index].can_publish = can; }
   bool can_publish(std::size_t index) const { return links_[index].can_publish; }
@@ -183,7 +199,7 @@ class MirrorNet {
         other->mirror->drop_node(node.number);
     }
     ++node.epoch;
-    node.mirror->take_origin(make_origin(node.number, node.epoch), now);
+    node.mirror->take_origin(make_origin(node.number, node.epoch), true, now);
   }
 
   void publish(std::size_t from, Message message, std::uint64_t token) {
@@ -198,7 +214,8 @@ class MirrorNet {
           if (nodes[i]->mirror) nodes[i]->mirror->on_message(message, now);
         };
         const milliseconds detour = i == from ? links_[i].detour : milliseconds(0);
-        detour.count() > 0 ? later(detour, std::move(deliver)) : push(i, std::move(deliver));
+        detour.count() > 0 ? later(detour, std::move(deliver))
+                             : push(links_[i].queues[links_[from].bus], std::move(deliver));
       }
     }
     later({}, [this, from, token, receivers, opened = nodes[from]->opened] {
@@ -222,10 +239,12 @@ class MirrorNet {
     const MonotonicTime end = now + time;
     while (now < end) {
       for (auto& link : links_) {
-        while (!link.queue.empty() && link.queue.front().first <= now) {
-          auto deliver = std::move(link.queue.front().second);
-          link.queue.pop_front();
-          deliver();
+        for (auto& queue : link.queues) {
+          while (!queue.empty() && queue.front().first <= now) {
+            auto deliver = std::move(queue.front().second);
+            queue.pop_front();
+            deliver();
+          }
         }
       }
       while (!later_.empty() && later_.begin()->first <= now) {
@@ -297,6 +316,19 @@ class MirrorNet {
       if (!node->mirror) continue;
       EXPECT_EQ(node->sorted_keys(), truth);
     }
+    expect_one_order();
+  }
+
+  /// Who came after whom is the same for everybody, whatever he saw.
+  void expect_one_order() {
+    if (options_.kind != GroupKind::signaling) return;
+    std::map<std::string, std::uint64_t> positions;
+    for (const auto& node : nodes) {
+      for (const auto& entry : node->roster) {
+        EXPECT_GT(entry.position, 0u);
+        EXPECT_EQ(positions.emplace(entry.key, entry.position).first->second, entry.position);
+      }
+    }
   }
 
   int loss_percent;
@@ -305,19 +337,20 @@ class MirrorNet {
   MonotonicTime now{};
 
  private:
+  using Queue = std::deque<std::pair<MonotonicTime, std::function<void()>>>;
   struct Link {
     bool is_up = false;
     bool can_publish = true;
     milliseconds slowness{};
     milliseconds detour{};
-    std::deque<std::pair<MonotonicTime, std::function<void()>>> queue;  // in the bus' order
+    std::size_t bus = 0;
+    std::array<Queue, 2> queues;  // in each bus' order
   };
 
   MonotonicTime soon() {
     return now + milliseconds(pick(static_cast<std::size_t>(options_.max_delay.count()) + 1));
   }
-  void push(std::size_t index, std::function<void()> deliver) {
-    auto& queue = links_[index].queue;
+  void push(Queue& queue, std::function<void()> deliver) {
     const MonotonicTime last = queue.empty() ? now : queue.back().first;
     queue.emplace_back(std::max(last, soon()), std::move(deliver));
   }

@@ -203,7 +203,7 @@ TEST_F(RedisOwedReportsOnABusTest, ANodeThatWasTakenForDeadHearsOfNone) {
   send(3);
   broker.call([&] { far.backplane.gateway().drop_node(0x1111); });
   EXPECT_EQ(reported_by_now(), 0u);
-  broker.call([&] { near.backplane.gateway().take_epoch(1); });
+  broker.call([&] { near.backplane.gateway().take_epoch(1, true); });
   for (const auto& each : reports(3)) EXPECT_EQ(each.second, Delivery::gone);
   EXPECT_EQ(reported_by_now(), 3u) << "each once";
 }

@@ -364,6 +364,7 @@ TEST_P(RedisRosterChaosTest, WhenItIsOverAllRostersAreTrueAndInOneOrder) {
         net.crash(i);
       }
       if (net.happens(5)) net.set_can_publish(i, net.happens(70));
+      if (net.happens(2)) net.set_bus(i, net.pick(2));
       if (net.happens(2)) {
         net.set_slowness(i, milliseconds(net.happens(50) ? 0 : net.pick(2000)));
       }
@@ -374,6 +375,7 @@ TEST_P(RedisRosterChaosTest, WhenItIsOverAllRostersAreTrueAndInOneOrder) {
     net.loss_percent = 0;
     for (std::size_t i = 0; i < count; ++i) {
       net.set_can_publish(i, true);
+      net.set_bus(i, 0);
       net.set_slowness(i, milliseconds(0));
       if (!net.is_open(i)) net.open(i);
       if (!net.is_up(i)) net.subscribe(i);

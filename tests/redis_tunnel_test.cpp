@@ -110,7 +110,7 @@ TEST_F(RedisTunnelTest, ItGoesOnIfItsReportsAreLost) {
     FakeBus& bus = system.node(1).bus();
     bus.set_reachable(true);
     bus.publish(node_topic(1), encode({make_origin(2, 0)}, LostReportsMessage{}), false, {});
-    system.node(0).backplane.gateway().take_epoch(1);
+    system.node(0).backplane.gateway().take_epoch(1, true);
   });
   EXPECT_THAT(ann.take_news(), IsEmpty());
   system.pass(5s);
@@ -140,7 +140,7 @@ TEST(RedisTunnelEndTest, NothingIsWaitedForOfATunnelThatHasEnded) {
   };
   EXPECT_THAT(outcomes(), ElementsAre(Delivery::queued, Delivery::queued, Delivery::queued,
                                       Delivery::gone, Delivery::gone, Delivery::gone));
-  system.broker.call([&] { system.node(0).backplane.gateway().take_epoch(1); });
+  system.broker.call([&] { system.node(0).backplane.gateway().take_epoch(1, true); });
   EXPECT_THAT(outcomes(), IsEmpty());
 }
 

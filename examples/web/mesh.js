@@ -29,7 +29,7 @@ export class Mesh {
     for (const peer of this.#peers.values()) peer.setTrack(track);
   }
 
-  /** `peer` is that of the roster: {id, polite}. Who came later is polite, and calls. */
+  /** `peer` is that of the roster: {id, polite}. The polite side calls. */
   add(peer) {
     if (!this.#peers.has(peer.id)) {
       this.#peers.set(peer.id, new MeshPeer(this.#options, peer.id, peer.polite));

@@ -43,7 +43,10 @@ export interface Peer {
   username: string;
   /** Whatever the peer wants the others to know. */
   data: unknown;
-  /** Your own part towards this peer in WebRTC's perfect negotiation. Who came later is polite, and calls. */
+  /**
+   * Your own part towards this peer in WebRTC's perfect negotiation; his is the other one. The polite
+   * side calls: whoever came later, or one of two who came while their servers did not hear each other.
+   */
   polite: boolean;
 }
 

@@ -19,8 +19,8 @@
 // It stands for the peers and members of other nodes in the local rosters (mirrors):
 // - A remote peer enters `InProcessBackplane::presence()` under its own id and leaves there, by the
 //   gateway's thread; local peers are told of it and `max_room_peers` counts it. `Peer::since` and
-//   revisions are this node's own. The gateway must not let one enter twice, and must update and
-//   take out only those that are in.
+//   revisions are this node's own, `Peer::order` is that of its node. The gateway must not let one
+//   enter twice, and must update and take out only those that are in.
 // - A remote voice member enters `voice_presence()` with `watches` false. What it says is published
 //   with the number it got there, `VoicePresence::Entry::since`, as the frame's source: so those
 //   who watch are told who speaks. `BackplanePort::flush` before its leaving, so that what it has

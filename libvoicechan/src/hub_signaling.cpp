@@ -192,11 +192,10 @@ void Hub::Impl::sync(State& session, const SignalingMessage& message) {
   if (!revision) return refuse(session, Errc::bad_message, {}, kBadRevision);
   if (!may_change_room(session)) return;
   PeerRooms::Place& place = *session.signaling->place;
-  const PeerId& self = *session.signaling->id;
   const auto changes = place.changes_since(*revision);
-  session.transport->send(
-      Frame::control_text(changes ? compose_synced(place.room(), *revision, *changes, self)
-                                  : compose_synced(place.room(), place.roster(), self)));
+  session.transport->send(Frame::control_text(
+      changes ? compose_synced(place.room(), *revision, *changes, place.stay())
+              : compose_synced(place.room(), place.roster(), place.stay().peer)));
 }
 
 /// What a browser's `icecandidateerror` says. It is for the record alone.

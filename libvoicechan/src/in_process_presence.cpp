@@ -10,7 +10,7 @@ namespace voicechan {
 Roster InProcessPresence::Room::roster() const {
   Roster roster{revision, {}};
   roster.peers.reserve(peers.size());
-  for (const auto& [since, peer] : peers) roster.peers.push_back(peer);
+  for (const auto& [stay, peer] : peers) roster.peers.push_back(peer);
   return roster;
 }
 
@@ -44,11 +44,13 @@ Result<Roster> InProcessPresence::add(const RoomName& name, Peer peer, std::size
   Room& room = found == rooms_.end() ? rooms_[name.str()] : found->second;
   if (found == rooms_.end()) room.revision = last_ended_;
   peer.since = ++room.revision;
+  if (peer.order == 0) peer.order = peer.since;
   publish(name, room,
-          {RosterChange::Kind::joined, room.revision, peer.id, peer.since,
+          {RosterChange::Kind::joined, room.revision, peer.id, peer.since, peer.order,
            compose_peer_joined(name, room.revision, peer)});
-  room.numbers.emplace(peer.id, peer.since);
-  room.peers.emplace(peer.since, std::make_shared<const Peer>(peer));
+  const Stay stay{peer.order, peer.id};
+  const auto place = room.peers.emplace(stay, std::make_shared<const Peer>(std::move(peer))).first;
+  room.places.emplace(stay.peer, place);
   ++peer_count_;
   return room.roster();
 }
@@ -56,12 +58,12 @@ Result<Roster> InProcessPresence::add(const RoomName& name, Peer peer, std::size
 void InProcessPresence::update(const RoomName& name, const PeerId& id, std::string data) {
   const MutexLock lock(mutex_);
   Room& room = rooms_.find(name.str())->second;
-  std::shared_ptr<const Peer>& place = room.peers.at(room.numbers.at(id));
+  std::shared_ptr<const Peer>& place = room.places.at(id)->second;
   Peer peer = *place;
   peer.data = std::move(data);
   ++room.revision;
   publish(name, room,
-          {RosterChange::Kind::updated, room.revision, id, peer.since,
+          {RosterChange::Kind::updated, room.revision, id, peer.since, peer.order,
            compose_peer_updated(name, room.revision, peer)});
   place = std::make_shared<const Peer>(std::move(peer));
 }
@@ -70,10 +72,10 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
   const MutexLock lock(mutex_);
   const auto found = rooms_.find(name.str());
   Room& room = found->second;
-  const auto number = room.numbers.find(id);
-  const std::uint64_t since = number->second;
-  room.peers.erase(since);
-  room.numbers.erase(number);
+  const auto place = room.places.find(id);
+  const std::shared_ptr<const Peer> peer = place->second->second;
+  room.peers.erase(place->second);
+  room.places.erase(place);
   --peer_count_;
   if (room.peers.empty()) {
     last_ended_ = std::max(last_ended_, room.revision);
@@ -82,7 +84,7 @@ void InProcessPresence::leave(const RoomName& name, const PeerId& id) noexcept {
   }
   ++room.revision;
   publish(name, room,
-          {RosterChange::Kind::left, room.revision, id, since,
+          {RosterChange::Kind::left, room.revision, id, peer->since, peer->order,
            compose_peer_left(name, room.revision, id)});
 }
 
@@ -91,9 +93,9 @@ std::optional<std::uint64_t> InProcessPresence::find_since(const RoomName& name,
   const MutexLock lock(mutex_);
   const auto found = rooms_.find(name.str());
   if (found == rooms_.end()) return std::nullopt;
-  const auto number = found->second.numbers.find(id);
-  if (number == found->second.numbers.end()) return std::nullopt;
-  return number->second;
+  const auto place = found->second.places.find(id);
+  if (place == found->second.places.end()) return std::nullopt;
+  return place->second->second->since;
 }
 
 Roster InProcessPresence::roster(const RoomName& name) const {

@@ -38,11 +38,15 @@ class InProcessPresence final : public Presence {
   RoomPage list_rooms(std::string_view after, std::size_t limit) const override;
 
  private:
+  struct CameBefore {
+    bool operator()(const Stay& a, const Stay& b) const noexcept { return came_after(b, a); }
+  };
+  using Peers = std::map<Stay, std::shared_ptr<const Peer>, CameBefore>;
   struct Room {
     std::uint64_t revision = 0;
-    std::map<std::uint64_t, std::shared_ptr<const Peer>> peers;  // by `since`
-    std::unordered_map<PeerId, std::uint64_t> numbers;           // `since` by id
-    std::deque<RosterChange> changes;                            // the newest ones, without gap
+    Peers peers;
+    std::unordered_map<PeerId, Peers::iterator> places;
+    std::deque<RosterChange> changes;  // the newest ones, without gap
     std::size_t change_bytes = 0;
 
     Roster roster() const;

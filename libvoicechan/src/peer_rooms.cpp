@@ -1,5 +1,6 @@
 #include "peer_rooms.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "room_message.hpp"
@@ -11,16 +12,16 @@ PeerRooms::Place::~Place() {
   for (const auto& held : candidates_.forget_all()) {
     rooms_->port_->report(held.ticket, Delivery::gone);
   }
-  room_->places.erase(id_);
-  rooms_->presence_->leave(room_->name, id_);
-  record({FlightEvent::Kind::left, id_});
+  room_->places.erase(stay_.peer);
+  rooms_->presence_->leave(room_->name, stay_.peer);
+  record({FlightEvent::Kind::left, stay_.peer});
   rooms_->drop_if_empty(*room_);
 }
 
 const RoomName& PeerRooms::Place::room() const noexcept { return room_->name; }
 
 void PeerRooms::Place::update(std::string data) {
-  rooms_->presence_->update(room_->name, id_, std::move(data));
+  rooms_->presence_->update(room_->name, stay_.peer, std::move(data));
 }
 
 Roster PeerRooms::Place::roster() {
@@ -50,7 +51,7 @@ void PeerRooms::Place::settle(std::uint64_t number, FlightEvent::Outcome outcome
   if (rooms_->recorder_ != nullptr) rooms_->recorder_->settle(room_->name, number, outcome);
 }
 
-void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
+void PeerRooms::Place::tell(const RosterChange& change, Told& told) {
   if (change.kind == RosterChange::Kind::left) {
     for (const auto& held : candidates_.forget(change.since)) {
       rooms_->port_->report(held.ticket, Delivery::gone);
@@ -59,9 +60,14 @@ void PeerRooms::Place::tell(const RosterChange& change, const Frame& message) {
   if (change.revision <= seen_) return;
   seen_ = change.revision;
   // Its own changes are confirmed here, so that it sees them in their order among others'.
-  transport_->send(change.peer == id_
-                       ? Frame::control_text(compose_updated(room_->name, change.revision))
-                       : message);
+  if (change.peer == stay_.peer) {
+    return transport_->send(Frame::control_text(compose_updated(room_->name, change.revision)));
+  }
+  const bool is_late =
+      change.kind == RosterChange::Kind::joined && came_after(stay_, {change.order, change.peer});
+  if (!is_late) return transport_->send(told.message);
+  if (!told.late) told.late = Frame::control_text(compose_late_peer_joined(change.text));
+  transport_->send(*told.late);
 }
 
 std::variant<Result<PeerRooms::Entered>, std::unique_ptr<PeerRooms::Entry>> PeerRooms::enter(
@@ -86,8 +92,10 @@ Result<PeerRooms::Entered> PeerRooms::settle(std::shared_ptr<Room> room, const I
     drop_if_empty(*room);
     return answer.error();
   }
+  const auto own = std::find_if(answer->peers.rbegin(), answer->peers.rend(),
+                                [&](const auto& peer) { return peer->id == id; });
   auto place = std::unique_ptr<Place>(
-      new Place(*this, std::move(room), id, user.id, transport, answer->revision));
+      new Place(*this, std::move(room), {(*own)->order, id}, user.id, transport, answer->revision));
   place->room_->places.emplace(id, place.get());
   FlightEvent event{FlightEvent::Kind::joined, id};
   event.username = user.username;
@@ -117,7 +125,7 @@ std::optional<PeerId> PeerRooms::take_due(MonotonicTime now) {
   Place& place = *refreshes_.begin()->second;
   refreshes_.erase(refreshes_.begin());
   place.refresh_ = std::nullopt;
-  return place.id_;
+  return place.stay_.peer;
 }
 
 MonotonicTime PeerRooms::next_due() const noexcept {
@@ -130,13 +138,13 @@ void PeerRooms::on_publish(std::string_view group, const Frame& frame) {
   const auto change = RosterChange::from_frame(frame);
   if (!change) return;
   const std::shared_ptr<Room> room = found->second;  // it may be left by all meanwhile
-  const Frame message = Frame::control_text(change->text);
+  Told told{Frame::control_text(change->text), std::nullopt};
   std::vector<PeerId> ids;
   ids.reserve(room->places.size());
   for (const auto& [id, place] : room->places) ids.push_back(id);
   for (const PeerId& id : ids) {
     const auto place = room->places.find(id);
-    if (place != room->places.end()) place->second->tell(*change, message);
+    if (place != room->places.end()) place->second->tell(*change, told);
   }
 }
 

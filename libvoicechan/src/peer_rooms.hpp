@@ -25,6 +25,11 @@ namespace voicechan {
 /// room and let others enter. One thread at a time.
 class PeerRooms {
   struct Room;
+  /// A change as others than the peer itself are told of it.
+  struct Told {
+    Frame message;
+    std::optional<Frame> late;  // for those who came after the peer that joined, once there is one
+  };
 
  public:
   /// One peer's place in a room; its destruction is the leave.
@@ -35,6 +40,7 @@ class PeerRooms {
     ~Place();
 
     const RoomName& room() const noexcept;
+    const Stay& stay() const noexcept { return stay_; }
     void update(std::string data);
     /// Who is there; of what led there the peer is not told again.
     Roster roster();
@@ -59,22 +65,22 @@ class PeerRooms {
 
    private:
     friend class PeerRooms;
-    Place(PeerRooms& rooms, std::shared_ptr<Room> room, const PeerId& id, UserId user,
+    Place(PeerRooms& rooms, std::shared_ptr<Room> room, const Stay& stay, UserId user,
           Transport& transport, std::uint64_t revision)
         : rooms_(&rooms),
           room_(std::move(room)),
-          id_(id),
+          stay_(stay),
           user_(user),
           transport_(&transport),
           since_(revision),
           seen_(revision) {}
 
-    /// Tells the peer of a change; `message` is the change as the others are told of it.
-    void tell(const RosterChange& change, const Frame& message);
+    /// Tells the peer of a change.
+    void tell(const RosterChange& change, Told& told);
 
     PeerRooms* const rooms_;
     const std::shared_ptr<Room> room_;
-    const PeerId id_;
+    const Stay stay_;
     const UserId user_;
     Transport* transport_;
     CandidateHold candidates_;  // of this peer for others

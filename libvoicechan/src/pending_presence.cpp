@@ -12,12 +12,14 @@ PendingPresence::PendingById::iterator PendingPresence::find(const RoomName& roo
   return is_it ? found : pending_.end();
 }
 
-PendingPresence::Admission PendingPresence::admit(const RoomName& room, const PeerId& peer) {
+PendingPresence::Admission PendingPresence::admit(const RoomName& room, const PeerId& peer,
+                                                  std::uint64_t order) {
   const MutexLock lock(mutex_);
   const auto found = find(room, peer);
   if (found == pending_.end()) return Admission::gone;
   Pending pending = std::move(found->second);
   pending_.erase(found);
+  pending.peer.order = order;
   const auto answer =
       hooks_->enter_pending(room, std::move(pending.peer), pending.max, pending.number);
   return answer ? Admission::entered : Admission::room_full;

@@ -46,8 +46,8 @@ class VOICECHAN_API PendingPresence final : public Presence {
     room_full,  ///< it has been told that it is not; `on_left` is not called
     gone,       ///< it has left before, and `on_left` was called
   };
-  /// Lets a pending peer in. From any thread, as `refuse`.
-  Admission admit(const RoomName& room, const PeerId& peer);
+  /// Lets a pending peer in, with its `Peer::order`. From any thread, as `refuse`.
+  Admission admit(const RoomName& room, const PeerId& peer, std::uint64_t order);
   /// Tells a pending peer that it is not in the room; nothing if it has left. `on_left` is not
   /// called.
   void refuse(const RoomName& room, const PeerId& peer, Errc reason);

@@ -7,9 +7,9 @@
 namespace voicechan {
 namespace {
 
-// Kind, big-endian revision and `since`, id, text.
+// Kind, big-endian revision, `since` and order, id, text.
 constexpr std::size_t kRevisionBytes = 8;
-constexpr std::size_t kIdAt = 1 + 2 * kRevisionBytes;
+constexpr std::size_t kIdAt = 1 + 3 * kRevisionBytes;
 constexpr std::size_t kHeadBytes = kIdAt + PeerId::kLength;
 
 }  // namespace
@@ -22,6 +22,7 @@ Frame RosterChange::to_frame() const {
   bytes.push_back(static_cast<char>(kind));
   append_big_endian(bytes, revision);
   append_big_endian(bytes, since);
+  append_big_endian(bytes, order);
   bytes.append(peer.str()).append(text);
   return Frame(FrameKind::binary, FrameClass::control, std::move(bytes));
 }
@@ -33,9 +34,14 @@ std::optional<RosterChange> RosterChange::from_frame(const Frame& frame) {
   if (kind > static_cast<unsigned char>(Kind::left)) return std::nullopt;
   const auto revision = read_big_endian<std::uint64_t>(bytes.substr(1));
   const auto since = read_big_endian<std::uint64_t>(bytes.substr(1 + kRevisionBytes));
+  const auto order = read_big_endian<std::uint64_t>(bytes.substr(1 + 2 * kRevisionBytes));
   const auto peer = PeerId::parse(bytes.substr(kIdAt, PeerId::kLength));
   if (!peer) return std::nullopt;
-  return RosterChange{static_cast<Kind>(kind), revision, *peer, since,
+  return RosterChange{static_cast<Kind>(kind),
+                      revision,
+                      *peer,
+                      since,
+                      order,
                       std::string(bytes.substr(kHeadBytes))};
 }
 

@@ -26,13 +26,13 @@ std::string compose_peer(const Peer& peer, bool is_polite) {
 std::string compose_peers(const Roster& roster, const PeerId& self) {
   const auto is_self = [&](const auto& peer) { return peer->id == self; };
   const auto own = std::find_if(roster.peers.begin(), roster.peers.end(), is_self);
-  const std::uint64_t since = own == roster.peers.end() ? roster.revision : (*own)->since;
+  const Stay stay{own == roster.peers.end() ? roster.revision : (*own)->order, self};
   std::string out = R"(,"peers":[)";
   bool is_first = true;
   for (const auto& peer : roster.peers) {
     if (is_self(peer)) continue;
     if (!std::exchange(is_first, false)) out += ',';
-    out += compose_peer(*peer, peer->since < since);
+    out += compose_peer(*peer, came_after(stay, {peer->order, peer->id}));
   }
   return out + ']';
 }
@@ -51,6 +51,11 @@ std::string compose_resume(const ResumeOffer& resume) {
 std::string compose_peer_joined(const RoomName& room, std::uint64_t revision, const Peer& peer) {
   return open_message("peer_joined", room.str(), revision) + R"(,"peer":)" +
          compose_peer(peer, false) + '}';
+}
+
+std::string compose_late_peer_joined(std::string_view peer_joined) {
+  constexpr std::string_view kEnd = "false}}";
+  return std::string(peer_joined.substr(0, peer_joined.size() - kEnd.size())) + "true}}";
 }
 
 std::string compose_peer_updated(const RoomName& room, std::uint64_t revision, const Peer& peer) {
@@ -92,15 +97,17 @@ std::string compose_ice_servers(const IceOffer& ice) {
 }
 
 std::string compose_synced(const RoomName& room, std::uint64_t revision,
-                           const std::vector<RosterChange>& changes, const PeerId& self) {
+                           const std::vector<RosterChange>& changes, const Stay& self) {
   if (changes.empty()) return open_message("synced", room.str(), revision) + R"(,"same":true})";
   std::string out =
       open_message("synced", room.str(), changes.back().revision) + R"(,"same":false,"changes":[)";
   bool is_first = true;
   for (const RosterChange& change : changes) {
-    if (change.peer == self) continue;
+    if (change.peer == self.peer) continue;
     if (!std::exchange(is_first, false)) out += ',';
-    out += change.text;
+    const bool is_late =
+        change.kind == RosterChange::Kind::joined && came_after(self, {change.order, change.peer});
+    out += is_late ? compose_late_peer_joined(change.text) : change.text;
   }
   return out + "]}";
 }

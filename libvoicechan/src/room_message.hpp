@@ -17,8 +17,11 @@
 
 namespace voicechan {
 
-/// {"type":"peer_joined","room":…,"revision":…,"peer":{…,"polite":false}}
+/// {"type":"peer_joined","room":…,"revision":…,"peer":{…,"polite":false}}, for those who came
+/// before it.
 std::string compose_peer_joined(const RoomName& room, std::uint64_t revision, const Peer& peer);
+/// The same with "polite":true, for one who came after it and is told of it only now.
+std::string compose_late_peer_joined(std::string_view peer_joined);
 /// {"type":"peer_updated","room":…,"revision":…,"id":…,"data":…}
 std::string compose_peer_updated(const RoomName& room, std::uint64_t revision, const Peer& peer);
 /// {"type":"peer_left","room":…,"revision":…,"id":…}
@@ -53,7 +56,7 @@ std::string compose_ice_servers(const IceOffer& ice);
 /// The answer to a sync: {"type":"synced","room":…,"revision":…,"same":true} if nothing changed
 /// since the revision, or "same":false and "changes":[…] (of others).
 std::string compose_synced(const RoomName& room, std::uint64_t revision,
-                           const std::vector<RosterChange>& changes, const PeerId& self);
+                           const std::vector<RosterChange>& changes, const Stay& self);
 /// The same with "peers":[…], if the changes are not known.
 std::string compose_synced(const RoomName& room, const Roster& roster, const PeerId& self);
 

@@ -5,6 +5,7 @@ all) and not as short as shows the same.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import time
@@ -30,6 +31,7 @@ class Roster:
         self.socket = socket
         self.present, self.came, self.went = set(), {}, {}
         self.wrong, self.receipts, self.heard = [], {}, []
+        self.polite = {}  # towards which peers, by what was told last
         self._use(first)
         self._reading = asyncio.create_task(self._read())
 
@@ -49,6 +51,10 @@ class Roster:
         self.present.add(name)
         self.came[name] = self.came.get(name, 0) + 1
 
+    def _meet(self, peer):
+        self._enter(peer["id"])
+        self.polite[peer["id"]] = peer["polite"]
+
     def _use(self, message):
         type_ = message["type"]
         if type_ == "roster":
@@ -58,13 +64,13 @@ class Roster:
             self.id_ = message["id"]
             self._enter(self.id_)
             for each in message["peers"]:
-                self._enter(each["id"])
+                self._meet(each)
         elif type_ == "member_joined":
             self._enter(message["member"]["member"])
             if message.get("you"):
                 self.number = message["member"]["member"]
         elif type_ == "peer_joined":
-            self._enter(message["peer"]["id"])
+            self._meet(message["peer"])
         elif type_ in ("member_left", "peer_left"):
             name = message["member" if type_ == "member_left" else "id"]
             if name not in self.present:
@@ -91,6 +97,12 @@ class Outage(BusCase):
         await roster.socket.send(json.dumps({"type": "x", "to": id_, "msg_id": number}))
         await eventually(lambda: number in roster.receipts, "a receipt", 10)
         return roster.receipts[number], time.monotonic() - began
+
+    def check_parts(self, *peers):
+        """Of each two exactly one is polite, and so calls; both have met equally often."""
+        for one, other in itertools.combinations(peers, 2):
+            self.assertNotEqual(one.polite[other.id_], other.polite[one.id_])
+            self.assertEqual(one.came[other.id_], other.came[one.id_])
 
     async def health(self, server):
         async with self.client.get(server.admin("/health")) as answer:

@@ -32,6 +32,7 @@ class NodeTest(Outage):
         await asyncio.sleep(2.5)  # two renewals of leases: nothing of it changes any more
         for one in everybody:
             self.assertEqual((len(one.present), one.wrong), (2, []))
+        self.check_parts(*everybody[2:])
         for server in (self.a, self.b):
             newcomer = await self.member("room", self.alice, server)
             await eventually(lambda: len(newcomer.present) == 3, "a newcomer sees all", 5)
@@ -124,6 +125,7 @@ class NodeTest(Outage):
         stuck = await self.member("room", self.bob, self.b)
         c = self.serve_joined()
         listener = await self.member("room", self.bob, c)
+        peers = [await self.peer("team", self.alice, server) for server in (self.a, self.b, c)]
         await eventually(lambda: all(len(one.present) == 3 for one in (speaker, stuck, listener)),
                          "they meet")
         ages = []
@@ -168,8 +170,11 @@ class NodeTest(Outage):
             return any(heard[24:] == b"again" for heard in stuck.heard)
         await eventually(is_well, "it hears again", 10)
         await eventually(lambda: subscribers() == all_, "all are subscribed", 5)
-        for one in (speaker, stuck, listener):
-            self.assertEqual(one.wrong, [])
+        await eventually(lambda: all(len(one.present) == 3 for one in peers), "all meet", 10)
+        await asyncio.sleep(2.5)
+        for one in (speaker, stuck, listener, *peers):
+            self.assertEqual((len(one.present), one.wrong), (3, []))
+        self.check_parts(*peers)
 
     @within(60)
     async def test_an_invitation_while_the_receivers_server_dies_is_kept_and_told_once(self):

@@ -158,6 +158,7 @@ class RedisTest(Outage):
         reply = await self.next_json(connected, 1.5)
         self.assertIn(beside.id_, [each["id"] for each in reply["peers"]])
         await connected.close()
+        late = [await self.peer("team", self.bob, server) for server in (self.a, self.b)]
 
         size, said = 1000, 0
         near[1].heard.clear()
@@ -187,8 +188,14 @@ class RedisTest(Outage):
             await self.until_well(server, 8)
         await asyncio.sleep(JUDGED)
         self.check_announcements(1)
-        for one in (*near, far, caller, callee, beside):
+        for one in (*near, far):
             self.assertEqual((len(one.present), one.wrong), (3, []))
+        peers = (caller, callee, beside, *late)
+        ids = {one.id_ for one in peers}
+        for one in peers:
+            self.assertEqual((len(one.present), ids & one.went.keys(), one.wrong), (5, set(), []),
+                             "no call is torn: nobody was given up")
+        self.check_parts(*peers)
         self.assertEqual((await self.send_to(caller, callee.id_, "3"))[0], "delivered")
 
 

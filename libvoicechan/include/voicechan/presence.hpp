@@ -26,9 +26,25 @@ struct Peer {
   /// The room's revision at which it came: who came later has the greater one, and who comes again
   /// another one.
   std::uint64_t since = 0;
+  /// Its place in the order of coming that holds wherever the room is seen, and as long as it is in
+  /// the room: more than that of each peer of whom it was known then. 0: it is to be `since`.
+  std::uint64_t order = 0;
 };
 
-/// Who is in a room, in the order of coming, and the number of changes that led there.
+/// Somebody's stay in a room.
+struct Stay {
+  std::uint64_t order;
+  PeerId peer;
+};
+
+/// Who came later is the polite one of two, and calls. Of those whose order is the same, as they
+/// came to servers that did not hear each other, it is one of the two; whoever asks, the same.
+inline bool came_after(const Stay& one, const Stay& other) noexcept {
+  return one.order != other.order ? one.order > other.order : one.peer.str() > other.peer.str();
+}
+
+/// Who is in a room, in the order of coming (`came_after`), and the number of changes that led
+/// there.
 struct Roster {
   std::uint64_t revision = 0;
   std::vector<std::shared_ptr<const Peer>> peers;
@@ -43,7 +59,9 @@ struct VOICECHAN_API RosterChange {
   PeerId peer;
   /// The revision at which that peer came.
   std::uint64_t since;
-  /// The message that tells clients of it.
+  /// The order of that stay.
+  std::uint64_t order;
+  /// The message that tells clients of it. Of a peer that joined: those that came before it.
   std::string text;
 
   /// The form in which it is published to `peer_group`.
@@ -66,11 +84,11 @@ class VOICECHAN_API Presence {
  public:
   virtual ~Presence() = default;
 
-  /// Adds a peer (`peer.since` is set here). Fails with `Errc::room_full` if there are `max`
-  /// already. Without an answer the entry is pending: then exactly one
-  /// `BackplaneReceiver::on_entered(number, …)` of the hub that `peer.id` names follows, out of a
-  /// later poll, ahead of all changes behind the entry; until then others may see the peer in the
-  /// room or not.
+  /// Adds a peer (`peer.since` is set here, and `peer.order` if it is 0). Fails with
+  /// `Errc::room_full` if there are `max` already. Without an answer the entry is pending: then
+  /// exactly one `BackplaneReceiver::on_entered(number, …)` of the hub that `peer.id` names
+  /// follows, out of a later poll, ahead of all changes behind the entry; until then others may see
+  /// the peer in the room or not.
   virtual EntryAnswer enter(const RoomName& room, Peer peer, std::size_t max,
                             std::uint64_t number) = 0;
 

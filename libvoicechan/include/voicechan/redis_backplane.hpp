@@ -51,7 +51,9 @@ struct RedisBackplaneStatus {
 /// shared. A frame is published once, only while another node has members of its room, and comes to
 /// each node once. Peers enter a room when the bus has brought back that they do, so that all nodes
 /// agree who came first; while no server of the bus can be reached they enter within a second, and
-/// each node has its own part of the room.
+/// each node has its own part of the room. `Peer::order` is the same on all nodes in any case. If a
+/// node may have been given up by others, as it was paused, its peers and those of others leave for
+/// each other before they come again.
 ///
 /// It has a thread of its own for the bus. Frames of one hub to one group arrive in order; to
 /// several groups only if the bus is one server. Members of groups that are no voice rooms are

@@ -43,7 +43,8 @@ struct MemberRecord {
   std::string key;
   /// Which of its comings this is: another number each time.
   std::uint32_t coming = 0;
-  /// Its place in the order in which all nodes saw the room's members come.
+  /// Its place in the order of coming, which its own node fixes when it announces it: more than any
+  /// that is known there. It is the same everywhere for as long as the member is in the room.
   std::uint64_t position = 0;
   Identity user{UserId{0}, {}};
   /// A peer's data, as JSON text; empty for a voice member.

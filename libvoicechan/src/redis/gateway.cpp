@@ -359,11 +359,14 @@ void Gateway::on_state(bool is_reachable) noexcept {
   if (is_reachable && was_away_long) ask_everywhere();  // what was refused was lost
 }
 
-void Gateway::take_epoch(std::uint16_t epoch) {
+void Gateway::take_epoch(std::uint16_t epoch, bool may_be_given_up) {
   context_.update_time();
+  if (may_be_given_up) {
+    context_.given_up = context_.origin;
+    report(away_.drop_reported());
+  }
   context_.origin = make_origin(node_of(context_.origin), epoch);
   ask_everywhere();  // until then a group has its old one
-  report(away_.drop_reported());
 }
 
 void Gateway::drop_node(std::uint64_t node) {

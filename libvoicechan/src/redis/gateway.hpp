@@ -65,7 +65,8 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   void stop();
 
   /// This node's lease was gone: it has a new one, and so has to announce everybody.
-  void take_epoch(std::uint16_t epoch);
+  /// `may_be_given_up`: for other nodes its peers may have left meanwhile.
+  void take_epoch(std::uint16_t epoch, bool may_be_given_up);
   /// A node is gone and all that it had.
   void drop_node(std::uint64_t node);
 

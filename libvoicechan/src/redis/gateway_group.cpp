@@ -25,7 +25,7 @@ GroupKind kind_of(std::string_view group) {
 }
 
 Peer peer_of(const MemberRecord& member) {
-  return {*PeerId::parse(member.key), member.user, member.data};
+  return {*PeerId::parse(member.key), member.user, member.data, 0, member.position};
 }
 
 }  // namespace
@@ -70,9 +70,10 @@ void GatewayGroup::on_subscribed() {
 void GatewayGroup::ask_again() {
   context_->touch(*this);
   if (!std::exchange(has_missed, false)) return mirror_.repeat(context_->now);
-  if (!mirror_.has_origin(context_->origin)) {
+  if (mirror_.origin() != context_->origin) {
     const bool is_open = mirror_.is_open();
-    mirror_.take_origin(context_->origin, context_->now);
+    const bool may_be_given_up = mirror_.origin() <= context_->given_up;
+    mirror_.take_origin(context_->origin, may_be_given_up, context_->now);
     if (is_open) return;  // it has asked
   }
   mirror_.ask(context_->now);
@@ -148,8 +149,9 @@ void GatewayGroup::leave(std::uint64_t node, const MemberRecord& member) {
   }
 }
 
-bool GatewayGroup::admit(const std::string& key) {
-  const auto admission = context_->presence->admit(*signaling_room_, *PeerId::parse(key));
+bool GatewayGroup::admit(const MemberRecord& member) {
+  const auto admission =
+      context_->presence->admit(*signaling_room_, *PeerId::parse(member.key), member.position);
   return admission == PendingPresence::Admission::entered;
 }
 

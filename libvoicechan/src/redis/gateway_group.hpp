@@ -35,6 +35,8 @@ struct GatewayContext {
   GatewayInbox* inbox;
   BackplanePort* port = nullptr;
   std::uint64_t origin = 0;
+  /// The last origin that others may have given up; 0: none.
+  std::uint64_t given_up = 0;
   MonotonicTime now{};  // of the turn or the call under way
   AgeFilter ages;
   std::uint64_t late_frames = 0;
@@ -87,7 +89,7 @@ class GatewayGroup final : public GroupActions, public std::enable_shared_from_t
   void enter(std::uint64_t node, const MemberRecord& member) override;
   void update(std::uint64_t node, const MemberRecord& member) override;
   void leave(std::uint64_t node, const MemberRecord& member) override;
-  bool admit(const std::string& key) override;
+  bool admit(const MemberRecord& member) override;
   void on_listeners(bool are_there) override;
   void on_ready() override;
 

@@ -1,6 +1,7 @@
 #include "group_mirror.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 // What this node's own peers do, and what is due when time passes. What others say is in
@@ -63,9 +64,8 @@ void GroupMirror::publish_pending(MonotonicTime now) {
   for (const std::string& key : keys) {
     Own& own = own_.at(key);
     if (own.sequence != 0) continue;
-    own.member.coming = ++comings_;
+    stamp(own.member);
     if (is_alone()) {
-      ++last_position_;
       admit(key);
       continue;
     }
@@ -75,12 +75,23 @@ void GroupMirror::publish_pending(MonotonicTime now) {
   }
 }
 
+/// What others are told of a peer from now on is one coming of it.
+void GroupMirror::stamp(MemberRecord& member) {
+  member.coming = ++comings_;
+  member.position = next_position();
+}
+
+/// However far somebody may have driven it: it does not begin anew.
+std::uint64_t GroupMirror::next_position() {
+  if (last_position_ != std::numeric_limits<std::uint64_t>::max()) ++last_position_;
+  return last_position_;
+}
+
 void GroupMirror::admit(const std::string& key) {
   Own& own = own_.at(key);
   order_.erase(std::remove(order_.begin(), order_.end(), key), order_.end());
-  own.member.position = last_position_;
   own.echo_due = kNever;
-  own.is_in = actions_->admit(key);
+  own.is_in = actions_->admit(own.member);
   if (own.is_in) return;
   own_.erase(key);
   publish_change(LeaveMessage{key});
@@ -104,7 +115,6 @@ void GroupMirror::on_echo(const Message& message, MonotonicTime now) {
   if (!is_change) return;
   echoed_ = head.sequence;
   if (joined == nullptr || kind_ != GroupKind::signaling || phase_ != Phase::live) return;
-  ++last_position_;
   const auto own = own_.find(joined->member.key);
   if (own == own_.end() || own->second.is_in || own->second.sequence != head.sequence) return;
   admit(joined->member.key);
@@ -116,8 +126,7 @@ void GroupMirror::tick_entries(MonotonicTime now) {
   for (const std::string& key : keys) {
     Own& own = own_.at(key);
     if (own.give_up <= now) {
-      ++last_position_;
-      if (own.member.coming == 0) own.member.coming = ++comings_;
+      if (own.member.coming == 0) stamp(own.member);  // others may know it by what it has
       admit(key);
       is_overdue = true;  // others are to learn of it
     } else if (own.echo_due <= now) {

@@ -36,7 +36,7 @@ class GroupActions {
   virtual void update(std::uint64_t node, const MemberRecord& member) = 0;
   virtual void leave(std::uint64_t node, const MemberRecord& member) = 0;
   /// It is an own peer's turn to enter. False: it is not in the room.
-  virtual bool admit(const std::string& key) = 0;
+  virtual bool admit(const MemberRecord& member) = 0;
 
   /// Other nodes have begun or ceased to listen.
   virtual void on_listeners(bool are_there) = 0;
@@ -112,10 +112,12 @@ class GroupMirror {
   /// says that it may, unless that has become unnecessary.
   bool is_repeat_due() const noexcept { return is_repeat_due_; }
   void repeat(MonotonicTime now);
-  /// This node has another epoch now: asks.
-  void take_origin(std::uint64_t origin, MonotonicTime now);
+  /// This node has another epoch now: asks. If others may have given it up, the peers of a
+  /// signaling room part here and there before they meet again: for some they have parted already,
+  /// and a call takes two who know that there is none.
+  void take_origin(std::uint64_t origin, bool may_be_given_up, MonotonicTime now);
 
-  bool has_origin(std::uint64_t origin) const noexcept { return origin_ == origin; }
+  std::uint64_t origin() const noexcept { return origin_; }
 
   void on_message(const Message& message, MonotonicTime now);
   /// An answer that came to this node alone.
@@ -215,6 +217,8 @@ class GroupMirror {
   void let_in(Newcomers newcomers);
 
   void on_echo(const Message& message, MonotonicTime now);
+  void stamp(MemberRecord& member);
+  std::uint64_t next_position();
   void admit(const std::string& key);
   void publish_change(const Body& body);
   void publish_pending(MonotonicTime now);

@@ -128,7 +128,6 @@ bool GroupMirror::is_acceptable(std::uint64_t id, const MemberRecord& member) co
 }
 
 void GroupMirror::join(std::uint64_t id, Node& node, MemberRecord member) {
-  if (kind_ == GroupKind::signaling) member.position = ++last_position_;
   if (!is_acceptable(id, member)) return;
   const auto present = node.members.find(member.key);
   if (present != node.members.end()) {
@@ -136,6 +135,10 @@ void GroupMirror::join(std::uint64_t id, Node& node, MemberRecord member) {
     actions_->leave(id, present->second);
     node.members.erase(present);
   }
+  if (kind_ == GroupKind::signaling && member.position == 0) {
+    member.position = next_position();  // its node is of a version that leaves it to the others
+  }
+  last_position_ = std::max(last_position_, member.position);
   actions_->enter(id, member);
   node.members.emplace(member.key, std::move(member));
 }
@@ -194,6 +197,7 @@ void GroupMirror::on_late_answer(const Envelope& envelope, const SnapshotMessage
     return;
   }
   question_.outcome.answered.insert(id);
+  last_position_ = std::max(last_position_, message.last_position);
   if (node != nullptr && node->is_confirmed) return;  // it has asked meanwhile
   Newcomers newcomers;
   apply_snapshot(envelope.origin, message.as_of, message, newcomers);

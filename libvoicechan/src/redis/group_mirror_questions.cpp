@@ -53,8 +53,14 @@ void GroupMirror::publish_question(MonotonicTime now) {
   actions_->publish(head, question, question_.number);
 }
 
-void GroupMirror::take_origin(std::uint64_t origin, MonotonicTime now) {
+void GroupMirror::take_origin(std::uint64_t origin, bool may_be_given_up, MonotonicTime now) {
   origin_ = origin;
+  if (may_be_given_up && kind_ == GroupKind::signaling) {
+    for (auto& each : own_) {
+      if (each.second.is_in) each.second.member.coming = ++comings_;
+    }
+    while (!nodes_.empty()) forget(nodes_.begin()->first);
+  }
   if (phase_ != Phase::closed) ask(now);
 }
 

@@ -8,24 +8,31 @@
 
 namespace voicechan::redis {
 
-LeaseView::Verdict LeaseView::on_renewed(bool was_alive, const std::vector<std::uint64_t>& leases,
+LeaseView::Verdict LeaseView::on_renewed(bool was_there, const std::vector<std::uint64_t>& leases,
                                          const std::set<std::uint64_t>& known,
-                                         const std::set<std::uint64_t>& heard, MonotonicTime now) {
+                                         const std::set<std::uint64_t>& heard, MonotonicTime now,
+                                         bool may_judge) {
   Verdict verdict;
   const bool is_late = renewed_at_ && now - *renewed_at_ >= kLease;  // a pause of this process
-  if (!steady_since_ || is_late) {
+  verdict.needs_new_epoch = !was_there && !is_new_;
+  // Whose own lease is gone cannot say whether it is the store that has lost them all.
+  if (!steady_since_ || is_late || verdict.needs_new_epoch) {
     steady_since_ = now;
     seen_.clear();
   }
   // The store may have been as slow with others, whose leases then ran out.
-  if (renewed_at_ && now - *renewed_at_ >= kSlow) seen_.clear();
-  verdict.needs_new_epoch = !was_alive && !is_new_;
+  if (!may_judge || (renewed_at_ && now - *renewed_at_ >= kSlow)) seen_.clear();
+  verdict.may_be_given_up =
+      verdict.needs_new_epoch && std::any_of(leases.begin(), leases.end(), [&](auto origin) {
+        return last_origins_.count(origin) != 0;
+      });
+  last_origins_ = {leases.begin(), leases.end()};
   is_new_ = verdict.needs_new_epoch;  // with it comes another lease
   renewed_at_ = now;
 
   std::set<std::uint64_t> alive;
   for (const std::uint64_t origin : leases) alive.insert(node_of(origin));
-  const bool may_give_up = now - *steady_since_ >= kSteady;
+  const bool may_give_up = may_judge && now - *steady_since_ >= kSteady;
   for (const std::uint64_t node : known) {
     if (alive.count(node) != 0) {
       missing_since_.erase(node);

@@ -28,8 +28,11 @@ class LeaseView {
   static constexpr std::chrono::milliseconds kLate = kLease / 2;
 
   struct Verdict {
-    /// The own lease was gone: others may have given this node up.
+    /// The own lease was gone.
     bool needs_new_epoch = false;
+    /// And another node has kept its own: it may have given this one up. If the store has lost them
+    /// all, nobody has.
+    bool may_be_given_up = false;
     std::vector<std::uint64_t> dead;  ///< nodes
     /// Nodes that are known and have no lease, and are not dead: to be asked whether they live.
     std::vector<std::uint64_t> missing;
@@ -38,22 +41,33 @@ class LeaseView {
     std::vector<std::uint64_t> vanished;
   };
 
-  /// The own lease was renewed. `was_alive`: it was there before. `leases`: all that are there, by
-  /// origin. `known`: the nodes that this one has to do with. `heard`: those that have answered
-  /// since the last renewal; one that has lost only its way to the store is not dead.
-  Verdict on_renewed(bool was_alive, const std::vector<std::uint64_t>& leases,
+  /// Whether a renewal that is asked for now may be one that judges: which takes away leases that
+  /// ran out, and by whose answer nodes are given up. Not if the store was away since the last one.
+  bool may_judge(MonotonicTime now) const noexcept {
+    return steady_since_ && renewed_at_ && now - *renewed_at_ < kSlow;
+  }
+
+  /// The own lease was renewed. `was_there`: it was there before, even if it had run out. `leases`:
+  /// all that are there, by origin. `known`: the nodes that this one has to do with. `heard`: those
+  /// that have answered since the last renewal; one that has lost only its way to the store is not
+  /// dead. `may_judge`: the renewal did.
+  Verdict on_renewed(bool was_there, const std::vector<std::uint64_t>& leases,
                      const std::set<std::uint64_t>& known, const std::set<std::uint64_t>& heard,
-                     MonotonicTime now);
+                     MonotonicTime now, bool may_judge = true);
   /// The store did not answer.
   void on_failed() noexcept { steady_since_ = std::nullopt; }
+
+  /// The own lease was never renewed under its present name.
+  bool is_new() const noexcept { return is_new_; }
 
   std::size_t nodes() const noexcept { return alive_.size(); }
 
  private:
-  bool is_new_ = true;  // the own lease has not been renewed yet: it cannot have been alive
+  bool is_new_ = true;  // the own lease has not been renewed yet: it cannot have been there
   std::optional<MonotonicTime> steady_since_;
   std::optional<MonotonicTime> renewed_at_;
-  std::set<std::uint64_t> last_;  // that had a lease at the last renewal
+  std::set<std::uint64_t> last_;          // that had a lease at the last renewal
+  std::set<std::uint64_t> last_origins_;  // the same with their epochs
   std::set<std::uint64_t> alive_;
   std::set<std::uint64_t> seen_;  // by the last renewal, unless the store was away since
   // Nodes that are known and have no lease, since then or when they were heard last.

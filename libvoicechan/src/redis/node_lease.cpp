@@ -10,18 +10,24 @@
 namespace voicechan::redis {
 namespace {
 
-// The time is the server's, so that nodes need not agree on theirs. Leases that ran out go, so that
-// the list is what is alive.
+// The time is the server's, so that nodes need not agree on theirs. A lease that ran out is there
+// until somebody who judges takes it away, together with the list by which he judges: who finds his
+// own was given up by nobody, and who does not may have been. That one is not taken again: others
+// tell by its name that the node had none meanwhile. A renewal that the store comes to late, as it
+// stood still, judges nobody.
 constexpr std::string_view kRenewScript = R"(
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-local was_alive = 0
-if ends and tonumber(ends) > now then was_alive = 1 end
-return {was_alive, redis.call('ZRANGE', KEYS[1], 0, -1),
-        redis.call('ZRANGEBYSCORE', KEYS[1], now, now + ARGV[3])}
+local judges = 0
+if ARGV[4] == '1' and ends and ends - now > ARGV[2] / 2 then
+  judges = 1
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+end
+if ends or ARGV[3] == '1' then redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) end
+local alive = redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf')
+local late = redis.call('ZRANGEBYSCORE', KEYS[1], now, now + ARGV[5])
+return {ends and 1 or 0, alive, judges, late}
 )";
 constexpr std::string_view kKey = "vc:nodes";
 
@@ -71,7 +77,6 @@ void NodeLease::on_up() { renew(); }
 
 void NodeLease::on_down(const std::string& reason) {
   is_asking_ = false;
-  replies_to_skip_ = 0;
   timer_.cancel();
   view_.on_failed();
   if (problem_ == reason) return;
@@ -90,8 +95,8 @@ void NodeLease::renew() {
     is_asking_ = true;
     asked_at_ = now;
     link_.send({"EVAL", kRenewScript, "1", kKey, own_name(),
-                std::to_string(LeaseView::kLease.count()),
-                std::to_string(LeaseView::kLate.count())});
+                std::to_string(LeaseView::kLease.count()), view_.is_new() ? "1" : "0",
+                view_.may_judge(now) ? "1" : "0", std::to_string(LeaseView::kLate.count())});
   }
   renew_later();
 }
@@ -105,14 +110,10 @@ void NodeLease::renew_later() {
 
 void NodeLease::on_reply(RedisReply&& reply) {
   if (is_stopped_) return;
-  if (replies_to_skip_ > 0) {
-    --replies_to_skip_;
-    return;
-  }
   is_asking_ = false;
   if (is_from_replica(reply)) return link_.reconnect(kIsReplica);  // its name may have moved
-  const bool is_answer = is_list(reply) && reply.elements.size() == 3 &&
-                         is_list(reply.elements[1]) && is_list(reply.elements[2]);
+  const bool is_answer = is_list(reply) && reply.elements.size() == 4 &&
+                         is_list(reply.elements[1]) && is_list(reply.elements[3]);
   if (!is_answer) {
     view_.on_failed();
     const std::string problem =
@@ -120,24 +121,24 @@ void NodeLease::on_reply(RedisReply&& reply) {
     if (std::exchange(problem_, problem) != problem) owner_.on_store(problem_);
     return;
   }
-  const bool was_alive = reply.elements[0].integer == 1;
+  const bool was_there = reply.elements[0].integer == 1;
+  const bool may_judge = reply.elements[2].integer == 1;
   const auto known = owner_.known_nodes();
-  const auto verdict = view_.on_renewed(was_alive, parse_origins(reply.elements[1]), known,
-                                        owner_.take_heard(), std::chrono::steady_clock::now());
+  const auto verdict =
+      view_.on_renewed(was_there, parse_origins(reply.elements[1]), known, owner_.take_heard(),
+                       std::chrono::steady_clock::now(), may_judge);
   if (!problem_.empty()) {
     problem_.clear();
     owner_.on_store(problem_);
   }
   if (verdict.needs_new_epoch) {
-    link_.send({"ZREM", kKey, own_name()});
-    ++replies_to_skip_;
     ++epoch_;
     renew();
-    owner_.on_new_epoch(epoch_);
+    owner_.on_new_epoch(epoch_, verdict.may_be_given_up);
   }
   for (const std::uint64_t node : verdict.dead) owner_.on_dead(node);
   for (const std::uint64_t node : verdict.missing) owner_.ask_whether_alive(node);
-  for (const std::uint64_t origin : parse_origins(reply.elements[2])) {
+  for (const std::uint64_t origin : parse_origins(reply.elements[3])) {
     if (known.count(node_of(origin)) != 0) owner_.ask_whether_alive(node_of(origin));
   }
   for (const std::uint64_t node : verdict.vanished) owner_.on_vanished(node);

@@ -23,9 +23,10 @@ class NodeLease final : private RedisLink::Listener {
  public:
   class Owner {
    public:
-    /// The lease of this node ran out before it was renewed, as that of a process that was paused:
-    /// it has a new one, under this epoch.
-    virtual void on_new_epoch(std::uint16_t epoch) = 0;
+    /// The lease of this node was gone before it was renewed, as that of a process that was paused:
+    /// it has a new one, under this epoch. Others may have given it up meanwhile, or theirs are
+    /// gone as well.
+    virtual void on_new_epoch(std::uint16_t epoch, bool may_be_given_up) = 0;
     /// A node is gone.
     virtual void on_dead(std::uint64_t node) = 0;
     /// A node whose lease was there has none any more, whether this one has to do with it or not;
@@ -68,7 +69,6 @@ class NodeLease final : private RedisLink::Listener {
   asio::steady_timer timer_;
   MonotonicTime asked_at_{};
   bool is_asking_ = false;
-  int replies_to_skip_ = 0;
   bool is_stopped_ = false;
   std::string problem_ = "not connected yet";
   RedisLink link_;

@@ -191,11 +191,11 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   }
 
   // NodeLease::Owner
-  void on_new_epoch(std::uint16_t epoch) override {
+  void on_new_epoch(std::uint16_t epoch, bool may_be_given_up) override {
     if (log_) {
       log_(RedisLogLevel::warning, "this node was taken for dead and announces its members again");
     }
-    nodes_.gateway().take_epoch(epoch);
+    nodes_.gateway().take_epoch(epoch, may_be_given_up);
   }
   void on_dead(std::uint64_t node) override {
     if (log_) {
