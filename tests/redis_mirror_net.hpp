@@ -215,7 +215,7 @@ class MirrorNet {
         };
         const milliseconds detour = i == from ? links_[i].detour : milliseconds(0);
         detour.count() > 0 ? later(detour, std::move(deliver))
-                             : push(links_[i].queues[links_[from].bus], std::move(deliver));
+                           : push(links_[i].queues[links_[from].bus], std::move(deliver));
       }
     }
     later({}, [this, from, token, receivers, opened = nodes[from]->opened] {
