@@ -1,17 +1,25 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "backplane_test_hub.hpp"
+#include "fake_transport.hpp"
+#include "redis/envelope.hpp"
 #include "redis/gateway.hpp"
 #include "redis_fake_bus.hpp"
+#include "voicechan/hub.hpp"
 
 namespace voicechan::redis {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 /// A node that has a hub with so many groups, on a bus that is the test's own.
 class RedisGatewayBreakTest : public ::testing::Test {
@@ -65,6 +73,64 @@ TEST_F(RedisGatewayBreakTest, ABreakOfManyGroupsIsOneQuestionOfEach) {
   EXPECT_EQ(published_at_least(2), std::vector<std::size_t>(count, 2));
   broker_.settle();
   EXPECT_EQ(published_at_least(2), std::vector<std::size_t>(count, 2)) << "and no more";
+}
+
+/// As a node that stood still may, when it goes on before it knows that it was given up.
+TEST(RedisFencedNodeTest, WhatItSaysUnderTheEpochThatWasGivenUpIsNotHeard) {
+  FakeBroker broker;
+  FakeNode near(broker, 1);
+  FakeNode far(broker, 2);
+  const auto near_hub = Hub::attach(near.backplane, {}).value();
+  const auto far_hub = Hub::attach(far.backplane, {}).value();
+  Client here;
+  Client there;
+  here.session = near_hub->open_signaling({UserId{1}, "ann"}, here.transport);
+  there.session = far_hub->open_signaling({UserId{2}, "bob"}, there.transport);
+  const auto settle = [&] {
+    for (int i = 0; i < 10; ++i) {
+      for (Hub* hub : {near_hub.get(), far_hub.get()}) hub->tick(std::chrono::steady_clock::now());
+      broker.settle();
+    }
+  };
+  // What it was told of, as soon as it is so much.
+  const auto changes = [&](std::size_t count) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    do {
+      settle();
+    } while (here.transport.frames.size() < count && std::chrono::steady_clock::now() < deadline);
+    std::vector<std::string> types;
+    for (const Frame& frame : std::exchange(here.transport.frames, {})) {
+      types.emplace_back(parse_json(frame.bytes()).as_object().at("type").as_string());
+    }
+    return types;
+  };
+  const std::string join = R"({"type":"join","room":"team"})";
+  here.send(join);
+  EXPECT_THAT(changes(1), ElementsAre("joined"));
+  there.send(join);
+  EXPECT_THAT(changes(1), ElementsAre("peer_joined"));
+
+  broker.call([&] { near.backplane.gateway().drop_node(2); });
+  EXPECT_THAT(changes(1), ElementsAre("peer_left"));
+  broker.call([&] {
+    Gateway& gateway = far.backplane.gateway();
+    gateway.on_gap(group_topic("signaling_team"));  // has it ask, and say whom it has
+    gateway.turn();
+  });
+  EXPECT_THAT(changes(0), IsEmpty());
+  broker.call([&] { far.backplane.gateway().take_epoch(1, true); });
+  EXPECT_THAT(changes(1), ElementsAre("peer_joined"));
+
+  // Who has a lease was not given up, or for a short time.
+  broker.call([&] { near.backplane.gateway().drop_node(2); });
+  EXPECT_THAT(changes(1), ElementsAre("peer_left"));
+  broker.call([&] {
+    near.backplane.gateway().on_lease(make_origin(2, 1));
+    Gateway& gateway = far.backplane.gateway();
+    gateway.on_gap(group_topic("signaling_team"));
+    gateway.turn();
+  });
+  EXPECT_THAT(changes(1), ElementsAre("peer_joined"));
 }
 
 }  // namespace

@@ -9,6 +9,9 @@
 namespace voicechan::redis {
 namespace {
 
+// Far more than nodes that die while others run.
+constexpr std::size_t kMaxFenced = 4096;
+
 std::string signaling_group_of(const std::string& room) { return "signaling_" + room; }
 
 }  // namespace
@@ -292,6 +295,7 @@ void Gateway::on_message(std::string_view topic, std::string_view bytes) noexcep
     GatewayGroup* group = find(*name);
     if (group == nullptr) return;
     if (std::holds_alternative<MissedMessage>(message.body)) return miss(*name);
+    if (is_fenced(message.envelope.origin)) return;
     group->on_message(message);
     if (!std::holds_alternative<FrameMessage>(message.body)) return touch(*group);
     return request_turn();
@@ -372,15 +376,28 @@ void Gateway::take_epoch(std::uint16_t epoch, bool may_be_given_up) {
 void Gateway::drop_node(std::uint64_t node) {
   if (node == node_of(context_.origin)) return;
   context_.update_time();
+  std::uint64_t origin = 0;
   for (const auto& each : groups_) {
-    each.second->mirror().drop_node(node);
+    origin = std::max(origin, each.second->mirror().drop_node(node));
     touch(*each.second);
   }
+  if (origin != 0) fenced_[node] = std::max(fenced_[node], origin);
+  if (fenced_.size() > kMaxFenced) fenced_.erase(fenced_.begin());
   inbound_.erase(node);
   context_.ages.forget_node(node);
   owed_.drop_node(node);
   report(away_.drop_node(node));
   request_turn();
+}
+
+bool Gateway::is_fenced(std::uint64_t origin) const {
+  if (fenced_.empty()) return false;
+  const auto found = fenced_.find(node_of(origin));
+  return found != fenced_.end() && origin <= found->second;
+}
+
+void Gateway::on_lease(std::uint64_t origin) {
+  if (is_fenced(origin)) fenced_.erase(node_of(origin));
 }
 
 std::set<std::uint64_t> Gateway::known_nodes() const {

@@ -67,8 +67,11 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   /// This node's lease was gone: it has a new one, and so has to announce everybody.
   /// `may_be_given_up`: for other nodes its peers may have left meanwhile.
   void take_epoch(std::uint16_t epoch, bool may_be_given_up);
-  /// A node is gone and all that it had.
+  /// A node is gone and all that it had. Should it be there after all, it comes under another
+  /// epoch: what it still says under its old one, in groups where it was known, is not heard.
   void drop_node(std::uint64_t node);
+  /// A node has a lease under this epoch.
+  void on_lease(std::uint64_t origin);
 
   /// A node has no lease any more. Unless it said goodbye, it may have died before it published
   /// something.
@@ -143,6 +146,7 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   void wait_to_ask(GatewayGroup& group);
   void ask_due();
   void request_turn();
+  bool is_fenced(std::uint64_t origin) const;
 
   void on_direct(const Message& message);
   void on_signal(const Envelope& envelope, const SignalMessage& message);
@@ -168,9 +172,10 @@ class Gateway final : public GatewayReceiver, public LocalPeers, public Bus::Lis
   std::vector<VoiceMemberLeft> voice_leaves_;  // due when what they said has been polled
   GapWatch gaps_;
   UnpublishedGroups unpublished_;
-  std::set<std::uint64_t> gone_in_order_;  // nodes whose lease may still be there
-  std::set<std::uint64_t> asked_;          // whether they are alive
-  std::set<std::uint64_t> heard_;          // and which are
+  std::set<std::uint64_t> gone_in_order_;          // nodes whose lease may still be there
+  std::map<std::uint64_t, std::uint64_t> fenced_;  // the origins of nodes that were given up
+  std::set<std::uint64_t> asked_;                  // whether they are alive
+  std::set<std::uint64_t> heard_;                  // and which are
   AwayMessages away_;
   MonotonicTime away_due_ = MonotonicTime::max();
   std::unordered_map<std::uint64_t, Inbound> inbound_;  // by node

@@ -66,7 +66,7 @@ void Gateway::on_direct(const Message& message) {
       return;
     }
     GatewayGroup* group = find(snapshot->group);
-    if (group == nullptr) return;
+    if (group == nullptr || is_fenced(head.origin)) return;
     group->mirror().on_answer(head, *snapshot, context_.now);
     touch(*group);
   } else if (std::holds_alternative<LostReportsMessage>(message.body)) {

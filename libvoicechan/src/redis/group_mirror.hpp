@@ -124,8 +124,8 @@ class GroupMirror {
   void on_answer(const Envelope& envelope, const SnapshotMessage& message, MonotonicTime now);
   /// The fate of something published: how many nodes it was passed to, this one included.
   void on_published(std::uint64_t token, std::optional<std::size_t> receivers, MonotonicTime now);
-  /// A node is gone and its members with it.
-  void drop_node(std::uint64_t node);
+  /// A node is gone and its members with it. Gives its origin; 0: it was not known here.
+  std::uint64_t drop_node(std::uint64_t node);
   /// Ends the interest: the members of others leave here, and they are told.
   void close();
 

@@ -150,9 +150,12 @@ void GroupMirror::on_digest_published(std::optional<std::size_t> receivers, Mono
   ask_again_if_uncertain(now);
 }
 
-void GroupMirror::drop_node(std::uint64_t node) {
+std::uint64_t GroupMirror::drop_node(std::uint64_t node) {
   question_.answers.erase(node);
+  const auto found = nodes_.find(node);
+  const std::uint64_t origin = found == nodes_.end() ? 0 : found->second.origin;
   forget(node);
+  return origin;
 }
 
 void GroupMirror::finish_if_settled(MonotonicTime now) {

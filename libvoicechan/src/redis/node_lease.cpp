@@ -123,10 +123,11 @@ void NodeLease::on_reply(RedisReply&& reply) {
   }
   const bool was_there = reply.elements[0].integer == 1;
   const bool may_judge = reply.elements[2].integer == 1;
+  const auto leases = parse_origins(reply.elements[1]);
+  for (const std::uint64_t origin : leases) owner_.on_lease(origin);
   const auto known = owner_.known_nodes();
-  const auto verdict =
-      view_.on_renewed(was_there, parse_origins(reply.elements[1]), known, owner_.take_heard(),
-                       std::chrono::steady_clock::now(), may_judge);
+  const auto verdict = view_.on_renewed(was_there, leases, known, owner_.take_heard(),
+                                        std::chrono::steady_clock::now(), may_judge);
   if (!problem_.empty()) {
     problem_.clear();
     owner_.on_store(problem_);

@@ -27,6 +27,8 @@ class NodeLease final : private RedisLink::Listener {
     /// it has a new one, under this epoch. Others may have given it up meanwhile, or theirs are
     /// gone as well.
     virtual void on_new_epoch(std::uint16_t epoch, bool may_be_given_up) = 0;
+    /// A node, this one or another, has a lease under this epoch. Comes before all else.
+    virtual void on_lease(std::uint64_t origin) = 0;
     /// A node is gone.
     virtual void on_dead(std::uint64_t node) = 0;
     /// A node whose lease was there has none any more, whether this one has to do with it or not;

@@ -197,6 +197,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     }
     nodes_.gateway().take_epoch(epoch, may_be_given_up);
   }
+  void on_lease(std::uint64_t origin) override { nodes_.gateway().on_lease(origin); }
   void on_dead(std::uint64_t node) override {
     if (log_) {
       log_(RedisLogLevel::warning, "node " + redis::node_topic(node).substr(2) + " is gone");
