@@ -139,19 +139,6 @@ MonotonicTime Gateway::say_due_reports() {
   return owed_.next_due();
 }
 
-/// The question that asks for nobody: every node answers that it is not in a group without a name.
-void Gateway::ask_whether_alive(std::uint64_t node) {
-  asked_.insert(node);
-  SnapshotMessage question;
-  question.is_question = true;
-  publish_to(node, 0, question, {});
-}
-
-std::set<std::uint64_t> Gateway::take_heard() {
-  asked_.clear();
-  return std::exchange(heard_, {});
-}
-
 /// A node asks why this one did not answer in a group.
 void Gateway::on_question(const Envelope& head, const SnapshotMessage& question) {
   if (find(question.group) != nullptr) return;  // it will ask itself, if it misses something
