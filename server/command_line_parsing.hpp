@@ -45,7 +45,8 @@ inline std::string tell_extras(const CLI::App& app) {
   for (const std::string& extra : extras) {
     const std::string name = extra.substr(0, extra.find('='));
     const std::string meant = nearest_name(name, names, "--");
-    if (!meant.empty()) return name + " is not known; did you mean " + meant + "?";
+    if (meant.empty()) continue;
+    return std::string(name).append(" is not known; did you mean ").append(meant) + '?';
   }
   return "not expected: " + CLI::detail::join(extras, " ");
 }

@@ -156,7 +156,11 @@ class VOICECHAN_API Backplane {
   /// there. By any thread, perhaps more than once for one outage, and for nothing. It must not
   /// block and must not call the backplane. Replaces an earlier one; an empty one ends it, and is
   /// not called any more when this returns. False: nothing is ever missed.
-  virtual bool watch_gaps(std::function<void(std::string_view group)> /*on_gap*/) { return false; }
+  virtual bool watch_gaps(
+      // NOLINTNEXTLINE(performance-unnecessary-value-param): who loses something keeps it
+      std::function<void(std::string_view group)> /*on_gap*/) {
+    return false;
+  }
 
   /// The rosters of all hubs' signaling rooms.
   virtual Presence& presence() noexcept = 0;
