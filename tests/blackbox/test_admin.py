@@ -347,7 +347,7 @@ class OperatorKeyTest(AdminCase):
                          (1, "voicechan-server: refused (404): No session has this id.\n"))
         result = self.run_admin("sessions", "--user", "nobody")
         self.assertEqual(result.stderr,
-                         'voicechan-server: refused (400): {"user":["No user has this name."]}\n')
+                         'voicechan-server: refused (400): user: No user has this name.\n')
         address = f"{self.server.host}:{self.server.port}"
         result = run_cli("rooms", "--admin", address, "--operator-key-file", self.key_path)
         self.assertEqual((result.returncode, result.stderr),
