@@ -23,10 +23,8 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_there, const std::vector<std::
   // The store may have been as slow with others, whose leases then ran out.
   if (!may_judge || (renewed_at_ && now - *renewed_at_ >= kSlow)) seen_.clear();
   verdict.may_be_given_up =
-      verdict.needs_new_epoch && std::any_of(leases.begin(), leases.end(), [&](auto origin) {
-        return last_origins_.count(origin) != 0;
-      });
-  last_origins_ = {leases.begin(), leases.end()};
+      verdict.needs_new_epoch && std::any_of(leases.begin(), leases.end(),
+                                             [&](auto origin) { return last_.count(origin) != 0; });
   is_new_ = verdict.needs_new_epoch;  // with it comes another lease
   renewed_at_ = now;
 
@@ -63,9 +61,12 @@ LeaseView::Verdict LeaseView::on_renewed(bool was_there, const std::vector<std::
   for (auto next = missing_since_.begin(); next != missing_since_.end();) {
     next = known.count(next->first) != 0 ? std::next(next) : missing_since_.erase(next);
   }
-  std::set_difference(last_.begin(), last_.end(), alive.begin(), alive.end(),
-                      std::back_inserter(verdict.vanished));
-  last_ = alive;
+  std::set<std::uint64_t> vanished;
+  for (const std::uint64_t origin : last_) {
+    if (alive.count(node_of(origin)) == 0) vanished.insert(node_of(origin));
+  }
+  verdict.vanished = {vanished.begin(), vanished.end()};
+  last_ = {leases.begin(), leases.end()};
   seen_ = alive;
   if (may_give_up) {
     alive_ = std::move(alive);

@@ -66,8 +66,7 @@ class LeaseView {
   bool is_new_ = true;  // the own lease has not been renewed yet: it cannot have been there
   std::optional<MonotonicTime> steady_since_;
   std::optional<MonotonicTime> renewed_at_;
-  std::set<std::uint64_t> last_;          // that had a lease at the last renewal
-  std::set<std::uint64_t> last_origins_;  // the same with their epochs
+  std::set<std::uint64_t> last_;  // origins that had a lease at the last renewal
   std::set<std::uint64_t> alive_;
   std::set<std::uint64_t> seen_;  // by the last renewal, unless the store was away since
   // Nodes that are known and have no lease, since then or when they were heard last.
