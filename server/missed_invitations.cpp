@@ -1,13 +1,13 @@
 #include "missed_invitations.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <exception>
 #include <string>
 #include <utility>
 
 #include "spdlog/spdlog.h"
+#include "voicechan/hub.hpp"
 
 namespace voicechan::server {
 namespace {
@@ -17,18 +17,6 @@ constexpr std::chrono::seconds kRetryTime{1};
 constexpr std::chrono::seconds kMargin{10};
 // Most have missed nothing, or one: more are asked for only if all of these are new.
 constexpr std::size_t kFirstLook = 5;
-
-/// Whose notifications a group has; nothing if it is another one.
-std::optional<UserId> user_of(std::string_view group) {
-  static const std::string kPrefix = "notifications_";
-  if (group.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
-  group.remove_prefix(kPrefix.size());
-  UserId user;
-  const char* const end = group.data() + group.size();
-  const auto [stop, error] = std::from_chars(group.data(), end, user.value);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return user;
-}
 
 }  // namespace
 
@@ -83,7 +71,7 @@ void MissedInvitations::remove_socket(UserId user) noexcept {
 }
 
 void MissedInvitations::on_gap(std::string_view group) {
-  const auto user = user_of(group);
+  const auto user = user_of_notification_group(group);
   if (!user) return;
   {
     const MutexLock lock(mutex_);

@@ -1,6 +1,8 @@
 #include "voicechan/hub.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "hub_impl.hpp"
@@ -11,7 +13,17 @@ namespace voicechan {
 std::string voice_group(const RoomName& room) { return voice_group_of(room.str()); }
 
 std::string notification_group(UserId user) {
-  return "notifications_" + std::to_string(user.value);
+  return std::string(kNotificationGroupPrefix).append(std::to_string(user.value));
+}
+
+std::optional<UserId> user_of_notification_group(std::string_view group) {
+  const auto id = room_of(group, kNotificationGroupPrefix);
+  if (!id) return std::nullopt;
+  UserId user;
+  const char* const end = id->data() + id->size();
+  const auto [stop, error] = std::from_chars(id->data(), end, user.value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return user;
 }
 
 Hub::Impl::~Impl() {

@@ -4,12 +4,14 @@
 #include <string>
 #include <string_view>
 
-// The names of the groups of a voice room. Rooms are named by text that has been checked.
+// The names of the groups of a voice room, and how those of notifications begin. Rooms are named by
+// text that has been checked.
 
 namespace voicechan {
 
 inline constexpr std::string_view kVoiceGroupPrefix = "voice_";
 inline constexpr std::string_view kVoiceMembersGroupPrefix = "members_";
+inline constexpr std::string_view kNotificationGroupPrefix = "notifications_";
 
 inline std::string voice_group_of(std::string_view room) {
   return std::string(kVoiceGroupPrefix).append(room);

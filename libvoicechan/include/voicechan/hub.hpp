@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,8 @@ VOICECHAN_API std::string voice_group(const RoomName& room);
 
 /// The group that a user's notification sessions are in: "notifications_<id>".
 VOICECHAN_API std::string notification_group(UserId user);
+/// Whose group that is; nothing: it is another one.
+VOICECHAN_API std::optional<UserId> user_of_notification_group(std::string_view group);
 
 /// Limits of a hub. Zero switches a rate off; sizes have no "off".
 struct HubOptions {

@@ -19,6 +19,7 @@
 #include "redis_bus.hpp"
 #include "redis_tls.hpp"
 #include "redis_url.hpp"
+#include "tell_log.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/random.hpp"
 
@@ -119,10 +120,11 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
     lease_ = std::make_unique<redis::NodeLease>(io_, good, std::get<0>(std::move(tls)), node_,
                                                 static_cast<redis::NodeLease::Owner&>(*this));
     store_problem_ = "not connected yet";
-    if (log_ && bus.count({good.host, good.port}) != 0) {
-      log_(RedisLogLevel::warning, "the store " + store_name_ +
-                                       " is a server of the bus as well: its writes that wait for "
-                                       "the disk hold audio up");
+    if (bus.count({good.host, good.port}) != 0) {
+      redis::tell_log(log_, RedisLogLevel::warning,
+                      "the store " + store_name_ +
+                          " is a server of the bus as well: its writes that wait for the disk hold "
+                          "audio up");
     }
     return {};
   }
@@ -192,16 +194,14 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
 
   // NodeLease::Owner
   void on_new_epoch(std::uint16_t epoch, bool may_be_given_up) override {
-    if (log_) {
-      log_(RedisLogLevel::warning, "this node was taken for dead and announces its members again");
-    }
+    redis::tell_log(log_, RedisLogLevel::warning,
+                    "this node was taken for dead and announces its members again");
     nodes_.gateway().take_epoch(epoch, may_be_given_up);
   }
   void on_lease(std::uint64_t origin) override { nodes_.gateway().on_lease(origin); }
   void on_dead(std::uint64_t node) override {
-    if (log_) {
-      log_(RedisLogLevel::warning, "node " + redis::node_topic(node).substr(2) + " is gone");
-    }
+    redis::tell_log(log_, RedisLogLevel::warning,
+                    "node " + redis::node_topic(node).substr(2) + " is gone");
     nodes_.gateway().drop_node(node);
   }
   void on_vanished(std::uint64_t node) override { nodes_.gateway().on_vanished(node); }
@@ -210,12 +210,7 @@ class RedisBackplane::Impl final : private redis::NodeLease::Owner {
   std::set<std::uint64_t> take_heard() override { return nodes_.gateway().take_heard(); }
   void on_store(const std::string& problem) override {
     store_problem_ = problem;
-    if (!log_) return;
-    if (problem.empty()) {
-      log_(RedisLogLevel::info, "store " + store_name_ + ": leases are kept");
-    } else {
-      log_(RedisLogLevel::warning, "store " + store_name_ + ": " + problem);
-    }
+    redis::tell_state(log_, "store " + store_name_, problem, "leases are kept");
   }
 
   const std::uint64_t node_;

@@ -7,6 +7,7 @@
 
 #include "redis/bus_header.hpp"
 #include "redis/redis_tls.hpp"
+#include "redis/tell_log.hpp"
 #include "voicechan/random.hpp"
 
 namespace voicechan::redis {
@@ -235,11 +236,7 @@ void RedisBus::on_changed(std::size_t index) {
   const std::string& problem = instances_[index]->problem();
   if (problem != logged_problems_[index]) {
     logged_problems_[index] = problem;
-    if (problem.empty()) {
-      tell(RedisLogLevel::info, index, "in use");
-    } else {
-      tell(RedisLogLevel::warning, index, problem);
-    }
+    tell_state(options_.log, log_name(index), problem, "in use");
   }
   answer_settled();
   const bool is_reachable = std::any_of(
@@ -249,11 +246,11 @@ void RedisBus::on_changed(std::size_t index) {
 }
 
 void RedisBus::on_warning(std::size_t index, const std::string& text) {
-  tell(RedisLogLevel::warning, index, text);
+  tell_log(options_.log, RedisLogLevel::warning, log_name(index) + ": " + text);
 }
 
-void RedisBus::tell(RedisLogLevel level, std::size_t index, const std::string& text) const {
-  if (options_.log) options_.log(level, "bus " + options_.urls[index].display() + ": " + text);
+std::string RedisBus::log_name(std::size_t index) const {
+  return "bus " + options_.urls[index].display();
 }
 
 void RedisBus::on_message(std::size_t index, const std::string& topic, std::string&& bytes) {

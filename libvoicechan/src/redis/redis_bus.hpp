@@ -128,7 +128,7 @@ class RedisBus final : public Bus, private BusInstance::Owner {
   void on_given_up(std::deque<Publication>&& publications) override;
   void on_changed(std::size_t index) override;
   void on_warning(std::size_t index, const std::string& text) override;
-  void tell(RedisLogLevel level, std::size_t index, const std::string& text) const;
+  std::string log_name(std::size_t index) const;
 
   Outgoing& outgoing(const std::string& topic);
   BusInstance* choose(const TopicRanks& ranks, bool is_media, Clock::time_point now);

@@ -14,6 +14,7 @@
 #include "channel_layer_location.hpp"
 #include "hex.hpp"
 #include "redis_tls.hpp"
+#include "tell_log.hpp"
 #include "voicechan/mutex.hpp"
 #include "voicechan/random.hpp"
 #include "voicechan/redis_backplane.hpp"
@@ -28,13 +29,12 @@ using redis::SaidInGroup;
 
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kLogIgnoredEach{10};
-constexpr std::string_view kNotificationsPrefix = "notifications_";
 
 bool is_voice_group(std::string_view group) {
   return room_of(group, kVoiceGroupPrefix).has_value();
 }
 bool is_in_layer(std::string_view group) {
-  return is_voice_group(group) || room_of(group, kNotificationsPrefix);
+  return is_voice_group(group) || room_of(group, kNotificationGroupPrefix);
 }
 
 /// That somebody wants a group, as long as this exists.
@@ -230,11 +230,9 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
     const auto now = std::chrono::steady_clock::now();
     if (ignored_since_log_ == 0 || now < next_log_) return;
     next_log_ = now + kLogIgnoredEach;
-    if (log_) {
-      log_(RedisLogLevel::warning, name_ +
-                                       ": events ignored: " + std::to_string(ignored_since_log_) +
-                                       "; of the last, " + last_fault_);
-    }
+    redis::tell_log(log_, RedisLogLevel::warning,
+                    name_ + ": events ignored: " + std::to_string(ignored_since_log_) +
+                        "; of the last, " + last_fault_);
     ignored_since_log_ = 0;
   }
 
@@ -265,12 +263,7 @@ class RedisChannelLayer::Impl final : private redis::ChannelLayerLink::Owner {
     if (problem == problem_) return;
     problem_ = problem;
     note_status();
-    if (!log_) return;
-    if (problem.empty()) {
-      log_(RedisLogLevel::info, name_ + ": connected");
-    } else {
-      log_(RedisLogLevel::warning, name_ + ": " + problem);
-    }
+    redis::tell_state(log_, name_, problem, "connected");
   }
 
   const std::unique_ptr<Backplane> inner_;

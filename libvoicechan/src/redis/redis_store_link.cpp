@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "redis/redis_tls.hpp"
+#include "redis/tell_log.hpp"
 
 namespace voicechan::redis {
 namespace {
@@ -164,12 +165,12 @@ std::string StoreLink::check_greeting(const RedisReply& reply) {
 }
 
 void StoreLink::tell(std::string_view reason) const {
-  if (!options_.log || !is_bound_) return;
+  if (!is_bound_) return;
   const std::string store = "the store at " + display_;
   if (reason.empty()) {
-    options_.log(RedisLogLevel::info, store + " is back");
+    tell_log(options_.log, RedisLogLevel::info, store + " is back");
   } else {
-    options_.log(RedisLogLevel::warning, store + " is away: " + std::string(reason));
+    tell_log(options_.log, RedisLogLevel::warning, store + " is away: " + std::string(reason));
   }
 }
 
