@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fake_transport.hpp"
+#include "forwarding_backplane.hpp"
 #include "forwarding_store.hpp"
 #include "notification_feed.hpp"
 #include "server_fixture.hpp"
@@ -171,27 +172,16 @@ TEST_F(NotificationFeedTest, NothingFollowsItsEnd) {
 }
 
 /// Says of groups that something was missed in them, when the test says so.
-class GappyBackplane final : public Backplane {
+class GappyBackplane final : public ForwardingBackplane {
  public:
-  Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
-                                                std::function<void()> wake) override {
-    return local_.attach(receiver, std::move(wake));
-  }
-  void publish(std::string_view group, const Frame& frame) override {
-    local_.publish(group, frame);
-  }
-  Preparation prepare(std::string_view, std::function<void()>) override { return {}; }
   bool watch_gaps(std::function<void(std::string_view group)> on_gap) override {
     on_gap_ = std::move(on_gap);
     return true;
   }
-  Presence& presence() noexcept override { return local_.presence(); }
-  VoicePresence& voice_presence() noexcept override { return local_.voice_presence(); }
 
   void tell_gap(const std::string& group) { on_gap_(group); }
 
  private:
-  InProcessBackplane local_{1};
   std::function<void(std::string_view)> on_gap_;
 };
 

@@ -12,8 +12,7 @@
 #include "fake_transport.hpp"
 #include "redis/envelope.hpp"
 #include "redis/gateway.hpp"
-#include "redis_fake_bus.hpp"
-#include "voicechan/hub.hpp"
+#include "redis_two_nodes.hpp"
 
 namespace voicechan::redis {
 namespace {
@@ -77,26 +76,18 @@ TEST_F(RedisGatewayBreakTest, ABreakOfManyGroupsIsOneQuestionOfEach) {
 
 /// As a node that stood still may, when it goes on before it knows that it was given up.
 TEST(RedisFencedNodeTest, WhatItSaysUnderTheEpochThatWasGivenUpIsNotHeard) {
-  FakeBroker broker;
-  FakeNode near(broker, 1);
-  FakeNode far(broker, 2);
-  const auto near_hub = Hub::attach(near.backplane, {}).value();
-  const auto far_hub = Hub::attach(far.backplane, {}).value();
+  TwoNodes system;
+  Gateway& near = system.node(0).backplane.gateway();
+  Gateway& far = system.node(1).backplane.gateway();
   Client here;
   Client there;
-  here.session = near_hub->open_signaling({UserId{1}, "ann"}, here.transport);
-  there.session = far_hub->open_signaling({UserId{2}, "bob"}, there.transport);
-  const auto settle = [&] {
-    for (int i = 0; i < 10; ++i) {
-      for (Hub* hub : {near_hub.get(), far_hub.get()}) hub->tick(std::chrono::steady_clock::now());
-      broker.settle();
-    }
-  };
+  here.session = system.hub(0).open_signaling({UserId{1}, "ann"}, here.transport);
+  there.session = system.hub(1).open_signaling({UserId{2}, "bob"}, there.transport);
   // What it was told of, as soon as it is so much.
   const auto changes = [&](std::size_t count) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
     do {
-      settle();
+      system.settle();
     } while (here.transport.frames.size() < count && std::chrono::steady_clock::now() < deadline);
     std::vector<std::string> types;
     for (const Frame& frame : std::exchange(here.transport.frames, {})) {
@@ -110,25 +101,23 @@ TEST(RedisFencedNodeTest, WhatItSaysUnderTheEpochThatWasGivenUpIsNotHeard) {
   there.send(join);
   EXPECT_THAT(changes(1), ElementsAre("peer_joined"));
 
-  broker.call([&] { near.backplane.gateway().drop_node(2); });
+  system.broker.call([&] { near.drop_node(2); });
   EXPECT_THAT(changes(1), ElementsAre("peer_left"));
-  broker.call([&] {
-    Gateway& gateway = far.backplane.gateway();
-    gateway.on_gap(group_topic("signaling_team"));  // has it ask, and say whom it has
-    gateway.turn();
+  system.broker.call([&] {
+    far.on_gap(group_topic("signaling_team"));  // has it ask, and say whom it has
+    far.turn();
   });
   EXPECT_THAT(changes(0), IsEmpty());
-  broker.call([&] { far.backplane.gateway().take_epoch(1, true); });
+  system.broker.call([&] { far.take_epoch(1, true); });
   EXPECT_THAT(changes(1), ElementsAre("peer_joined"));
 
   // Who has a lease was not given up, or for a short time.
-  broker.call([&] { near.backplane.gateway().drop_node(2); });
+  system.broker.call([&] { near.drop_node(2); });
   EXPECT_THAT(changes(1), ElementsAre("peer_left"));
-  broker.call([&] {
-    near.backplane.gateway().on_lease(make_origin(2, 1));
-    Gateway& gateway = far.backplane.gateway();
-    gateway.on_gap(group_topic("signaling_team"));
-    gateway.turn();
+  system.broker.call([&] {
+    near.on_lease(make_origin(2, 1));
+    far.on_gap(group_topic("signaling_team"));
+    far.turn();
   });
   EXPECT_THAT(changes(1), ElementsAre("peer_joined"));
 }

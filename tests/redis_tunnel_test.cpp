@@ -1,20 +1,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backplane_test_hub.hpp"
 #include "redis/envelope.hpp"
-#include "redis_fake_bus.hpp"
+#include "redis_two_nodes.hpp"
 #include "resuming_client.hpp"
-#include "voicechan/hub.hpp"
 
 // Sessions of one node whose clients have resumed them at another one, when that node was taken for
 // dead, or has forgotten what it owed. The hubs' time is simulated.
@@ -27,38 +23,6 @@ using ::testing::IsEmpty;
 using namespace std::chrono_literals;
 
 constexpr std::string_view kJoinWithReceipts = R"({"type":"join","receipts":true,"resume":true})";
-
-class TwoNodes {
- public:
-  TwoNodes() {
-    for (std::size_t i = 0; i < 2; ++i) {
-      nodes_[i] = std::make_unique<FakeNode>(broker, i + 1);
-      hubs_[i] = Hub::attach(nodes_[i]->backplane, {}).value();
-    }
-    settle();
-  }
-  Hub& hub(std::size_t index) { return *hubs_.at(index); }
-  FakeNode& node(std::size_t index) { return *nodes_.at(index); }
-  void settle() {
-    for (int i = 0; i < 10; ++i) {
-      for (const auto& each : hubs_) each->tick(now_);
-      broker.settle();
-    }
-  }
-  void pass(std::chrono::seconds time) {
-    for (; time > 0s; time -= 1s) {
-      now_ += 1s;
-      settle();
-    }
-  }
-
-  FakeBroker broker;
-
- private:
-  MonotonicTime now_{std::chrono::hours(1)};
-  std::array<std::unique_ptr<FakeNode>, 2> nodes_;
-  std::array<std::unique_ptr<Hub>, 2> hubs_;
-};
 
 class RedisTunnelTest : public ::testing::Test {
  protected:

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "forwarding_backplane.hpp"
 #include "server_fixture.hpp"
-#include "voicechan/backplane.hpp"
 
 // Handshakes where what other processes publish to a group comes here only after a while.
 
@@ -25,18 +25,8 @@ using ::testing::ElementsAre;
 using ::testing::StartsWith;
 
 /// The hubs of one process; groups are prepared when the test says so.
-class SlowBackplane final : public Backplane {
+class SlowBackplane final : public ForwardingBackplane {
  public:
-  Result<std::unique_ptr<BackplanePort>> attach(BackplaneReceiver& receiver,
-                                                std::function<void()> wake) override {
-    return local_.attach(receiver, std::move(wake));
-  }
-  void publish(std::string_view group, const Frame& frame) override {
-    local_.publish(group, frame);
-  }
-  Presence& presence() noexcept override { return local_.presence(); }
-  VoicePresence& voice_presence() noexcept override { return local_.voice_presence(); }
-
   /// Whoever lets go of a group says so to it.
   Preparation prepare(std::string_view group, std::function<void()> ready) override {
     const std::lock_guard lock(mutex_);
@@ -68,7 +58,6 @@ class SlowBackplane final : public Backplane {
   }
 
  private:
-  InProcessBackplane local_{1};
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> groups_;
