@@ -40,6 +40,22 @@ TEST_F(RedisBusTest, AMessageReachesWhoeverIsSubscribed) {
   EXPECT_THAT(other->gaps, IsEmpty());
 }
 
+TEST_F(RedisBusTest, WhatIsPublishedInOneTurnIsOneWrite) {
+  const auto node = make_node({server_.url()});
+  const auto reads = [&] {
+    const std::string stats = server_.command({"INFO", "stats"}).text;
+    const std::string name = "total_reads_processed:";
+    return std::stoi(stats.substr(stats.find(name) + name.size()));
+  };
+  const int before = reads();
+  int answered = 0;
+  for (int i = 0; i < 100; ++i) {
+    node->bus().publish("vc:r:a", "x", true, [&](std::optional<std::size_t>) { ++answered; });
+  }
+  run_until([&] { return answered == 100; });
+  EXPECT_LE(reads() - before, 10) << "those of probes and of the question included";
+}
+
 TEST_F(RedisBusTest, NothingPublishedRightAfterTheAcknowledgementIsLost) {
   RedisServer second;
   const auto listener = make_node({server_.url(), second.url()});

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The Django bus: the real channel layer of channels_redis and a real server on a real redis-server.
-VOICECHAN_LONG=1 sends 100,000 messages each way."""
+VOICECHAN_TEST_LONG=1 sends 100,000 messages each way."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from harness import NOTIFICATIONS, SCALE, Case, eventually, in_time, run_cli, vo
 from redis_process import Redis
 from test_django import DjangoApplication
 
-MESSAGES = 100_000 if os.environ.get("VOICECHAN_LONG") else 5_000
+MESSAGES = 100_000 if os.environ.get("VOICECHAN_TEST_LONG") else 5_000
 BUS = ("--appendonly", "no", "--save", "")
 # More than Django reads at once may wait for it in Redis.
 PATIENT = ("--client-output-buffer-limit", "pubsub 256mb 128mb 60")
